@@ -1,0 +1,115 @@
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { underRoot } from './root.ts';
+
+/**
+ * The agent's one door to the operating system: read-only, synchronous, no child processes.
+ * Paths are absolute as the machine sees them ('/sys/class/net'). What is absent, or what the kernel or a driver
+ * refuses to give (EACCES, EIO, EINVAL, ENODEV...), is `undefined` or an empty list; what must never be read
+ * (not a regular file, too large) is thrown.
+ */
+export interface System {
+  /** '' for the live machine, or the folder that holds a captured tree. */
+  readonly root: string;
+  /** Text of a regular file without its trailing newlines. */
+  read(path: string): string | undefined;
+  /** Content of a regular file. */
+  readBytes(path: string): Buffer | undefined;
+  /** Sorted names in a directory. */
+  list(path: string): string[];
+  /** Target of a symbolic link, as it is written. */
+  link(path: string): string | undefined;
+  /** Path with every link followed, inside the root. */
+  real(path: string): string | undefined;
+}
+
+/** Largest file a section may ask for: /proc/cpuinfo of 4,096 CPUs is about 8 MiB. */
+export const maxFileBytes = 16 * 1024 * 1024;
+
+// These say that this process is out of something, not that the machine lacks a file.
+const ours = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+
+function orAbsent<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+    if (code === undefined || !/^E[A-Z0-9]+$/.test(code) || ours.has(code)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Opens the door.
+ * @param root '' for this machine, or the folder of an unpacked capture; no link leads out of it
+ */
+export function openSystem(root = ''): System {
+  const base = root.replace(/\/+$/, '');
+  const at = (path: string, last?: 'link') =>
+    base === '' ? path : orAbsent(() => underRoot(base, path, last ?? 'follow'));
+  const bytes = (path: string) => {
+    const place = at(path);
+    return place === undefined ? undefined : readRegular(place, path);
+  };
+  return {
+    root: base,
+    readBytes: bytes,
+    read: (path) => bytes(path)?.toString('utf8').replace(/\n+$/, ''),
+    list: (path) => {
+      const place = at(path);
+      return place === undefined ? [] : (orAbsent(() => readdirSync(place)) ?? []).sort();
+    },
+    link: (path) => {
+      const place = at(path, 'link');
+      return place === undefined ? undefined : orAbsent(() => readlinkSync(place));
+    },
+    real: (path) => (base === '' ? orAbsent(() => realpathSync.native(path)) : at(path)?.slice(base.length)),
+  };
+}
+
+// stat comes first: opening a FIFO may block and opening a device may act, and an absent file costs no exception.
+function readRegular(place: string, name: string): Buffer | undefined {
+  const stat = orAbsent(() => statSync(place, { throwIfNoEntry: false }));
+  if (stat === undefined || stat.isDirectory()) return undefined;
+  if (!stat.isFile()) throw notRegular(name);
+  const file = orAbsent(() => openSync(place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY));
+  if (file === undefined) return undefined;
+  try {
+    // The file may have been exchanged between stat and open.
+    if (!fstatSync(file).isFile()) throw notRegular(name);
+    return orAbsent(() => readAll(file, name));
+  } finally {
+    closeSync(file);
+  }
+}
+
+// st_size says 4096 (sysfs) or 0 (procfs), so the end of the file is what read() says it is.
+function readAll(file: number, name: string): Buffer {
+  const parts: Buffer[] = [];
+  let total = 0;
+  for (let size = 8 * 1024; ; size = Math.min(size * 4, 1024 * 1024)) {
+    const part = Buffer.allocUnsafe(size);
+    let filled = 0;
+    while (filled < size) {
+      const got = readSync(file, part, filled, size - filled, null);
+      if (got === 0) return Buffer.concat([...parts, part.subarray(0, filled)]);
+      filled += got;
+      total += got;
+      if (total > maxFileBytes) throw new Error(`${name} is larger than ${maxFileBytes} bytes: it was not read`);
+    }
+    parts.push(part);
+  }
+}
+
+function notRegular(name: string): Error {
+  return new Error(`${name} is not a regular file: it was not read`);
+}
