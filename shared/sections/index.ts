@@ -1,0 +1,19 @@
+import { hostname } from './hostname.ts';
+import { image } from './image.ts';
+import { mode } from './mode.ts';
+import { os } from './os.ts';
+import { placement } from './placement.ts';
+import { role } from './role.ts';
+import { tags } from './tags.ts';
+
+/** Every section there is: `observed` is what machines report, `intended` what people want. */
+export const sections = {
+  os,
+  hostname,
+  placement,
+  role,
+  tags,
+  image,
+  mode,
+};
+export type SectionName = keyof typeof sections;
