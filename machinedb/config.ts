@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+const duration = (ms: number) => z.coerce.number().int().min(1).default(ms);
+
+/** Every setting of the daemon, read once. Times are milliseconds. */
+const settings = z.object({
+  MACHINEDB_LISTEN: z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:.]+\]|[^:[\]]+):\d{1,5}$/, 'expected HOST:PORT, an IPv6 address in brackets')
+    .default('127.0.0.1:4280'),
+  MACHINEDB_STATE: z.string().min(1).default('./.machinedb'),
+  MACHINEDB_KEK_FILE: z.string().min(1).optional(),
+  MACHINEDB_TLS: z.enum(['on', 'off']).default('on'),
+  MACHINEDB_LOG: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected postgresql://...')
+    .optional(),
+  MACHINEDB_DB_CONNECTIONS: z.coerce.number().int().min(2).max(500).default(10),
+  MACHINEDB_STATEMENT_TIMEOUT_MS: duration(15_000),
+  MACHINEDB_HEARTBEAT_MS: duration(30_000),
+  MACHINEDB_TOKEN_LIFE_MS: duration(3_600_000),
+  MACHINEDB_NONCE_LIFE_MS: duration(300_000),
+  MACHINEDB_TASK_MS: duration(5_000),
+  MACHINEDB_QUARANTINE_MS: duration(7 * 86_400_000),
+  MACHINEDB_PENDING_PER_SOURCE: z.coerce.number().int().min(1).default(256),
+  MACHINEDB_STATE_LIMIT_SCALE: z.coerce.number().positive().default(1),
+});
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  readonly stateDirectory: string;
+  /** File with the key-encryption key; `kek` in the state directory when undefined. */
+  readonly kekFile: string | undefined;
+  readonly tls: boolean;
+  readonly logLevel: string;
+  readonly databaseUrl: string | undefined;
+  readonly dbConnections: number;
+  readonly statementTimeoutMs: number;
+  /** Shortest time between two heartbeats of a node. */
+  readonly heartbeatMs: number;
+  readonly tokenLifeMs: number;
+  readonly nonceLifeMs: number;
+  /** Time between two runs of the background tasks. */
+  readonly taskMs: number;
+  /** How long a released address rests. */
+  readonly quarantineMs: number;
+  /** Unapproved nodes at most that one source address may have. */
+  readonly pendingPerSource: number;
+  /** Factor on every state's time limit. */
+  readonly stateLimitScale: number;
+}
+
+/** Reads the settings from an environment. All that is wrong is told in one error. */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const parsed = settings.safeParse(environment);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new Error(`settings are wrong; correct them in the environment:\n  ${wrong.join('\n  ')}`);
+  }
+  const s = parsed.data;
+  const colon = s.MACHINEDB_LISTEN.lastIndexOf(':');
+  const host = s.MACHINEDB_LISTEN.slice(0, colon).replace(/^\[|\]$/g, '');
+  if (s.MACHINEDB_TLS === 'off' && !/^(127\.|::1$|localhost$)/.test(host)) {
+    throw new Error(
+      `MACHINEDB_TLS=off is only for loopback, and MACHINEDB_LISTEN is ${s.MACHINEDB_LISTEN}: leave TLS on, or listen on 127.0.0.1`,
+    );
+  }
+  return Object.freeze({
+    host,
+    port: Number(s.MACHINEDB_LISTEN.slice(colon + 1)),
+    stateDirectory: resolve(s.MACHINEDB_STATE),
+    kekFile: s.MACHINEDB_KEK_FILE,
+    tls: s.MACHINEDB_TLS === 'on',
+    logLevel: s.MACHINEDB_LOG,
+    databaseUrl: s.DATABASE_URL,
+    dbConnections: s.MACHINEDB_DB_CONNECTIONS,
+    statementTimeoutMs: s.MACHINEDB_STATEMENT_TIMEOUT_MS,
+    heartbeatMs: s.MACHINEDB_HEARTBEAT_MS,
+    tokenLifeMs: s.MACHINEDB_TOKEN_LIFE_MS,
+    nonceLifeMs: s.MACHINEDB_NONCE_LIFE_MS,
+    taskMs: s.MACHINEDB_TASK_MS,
+    quarantineMs: s.MACHINEDB_QUARANTINE_MS,
+    pendingPerSource: s.MACHINEDB_PENDING_PER_SOURCE,
+    stateLimitScale: s.MACHINEDB_STATE_LIMIT_SCALE,
+  });
+}

@@ -1,0 +1,58 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Logger } from 'pino';
+import type { OperatorScope } from '../shared/api/row.ts';
+import type { Input, Operation, Reply } from '../shared/api.ts';
+import type { Config } from './config.ts';
+import type { Db } from './db.ts';
+import type { FeedReader } from './feed-reader.ts';
+import type { Heartbeats } from './heartbeats.ts';
+import type { Metrics } from './metrics.ts';
+import type { Reports } from './reports.ts';
+import type { Keys } from './trust/keys.ts';
+
+/** What one daemon has while it runs. Nothing in it is state that another daemon would miss. */
+export interface Context {
+  config: Config;
+  db: Db;
+  log: Logger;
+  /** Keys out of the database's secrets, opened with the key-encryption key. */
+  keys: Keys;
+  /** Collects heartbeats and reports of concurrent requests into one transaction. */
+  heartbeats: Heartbeats;
+  reports: Reports;
+  feed: FeedReader;
+  metrics: Metrics;
+  /** This daemon's clock, milliseconds since 1970. PostgreSQL's clock decides whatever two daemons must agree on. */
+  now: () => number;
+}
+
+export type Caller =
+  | { kind: 'public' }
+  | { kind: 'operator'; name: string; scopes: readonly OperatorScope[]; expiresAt: number | undefined; token: string }
+  | { kind: 'node'; node: string; level: 'claimed' | 'approved' | 'attested'; fingerprint: string };
+
+export interface Request<O extends Operation> {
+  input: Input<O>;
+  caller: Caller;
+  headers: IncomingHttpHeaders;
+  /** The body's bytes as they came: what a node's signature is over. */
+  raw: Buffer;
+  /** Address of the peer of the connection. */
+  remote: string;
+}
+
+/** What a handler may say besides its reply. */
+export interface Extra {
+  etag?: string;
+  /** Media type of a text reply. */
+  type?: string;
+}
+
+export type Handler<O extends Operation> = (context: Context, request: Request<O>, extra: Extra) => Promise<Reply<O>>;
+export type Handlers<O extends Operation = Operation> = { [K in O]: Handler<K> };
+
+/** Name of who asks, for the audit trail. */
+export function actor(caller: Caller): string {
+  if (caller.kind === 'operator') return caller.name;
+  return caller.kind === 'node' ? `node/${caller.node}` : 'public';
+}

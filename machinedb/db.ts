@@ -1,0 +1,57 @@
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { Database } from './schema.ts';
+
+export type Db = Kysely<Database>;
+export type Tx = Transaction<Database>;
+/** What a function that only reads takes: either. */
+export type Reader = Db | Tx;
+
+// Sequence numbers, generations and counts stay far below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+// An address or range stays the text that PostgreSQL prints.
+const INET_ARRAY = 1041;
+const CIDR_ARRAY = 651;
+pg.types.setTypeParser(INET_ARRAY as number, pg.types.getTypeParser(1009 as number));
+pg.types.setTypeParser(CIDR_ARRAY as number, pg.types.getTypeParser(1009 as number));
+
+export interface DbOptions {
+  url: string;
+  /** Connections at most. */
+  max: number;
+  /** A query that runs longer is cancelled by the server (milliseconds). */
+  statementTimeoutMs: number;
+  onError: (error: Error) => void;
+}
+
+/** Opens a pool. It connects when first used; a server that is away makes single queries fail, never the pool. */
+export function openDb(options: DbOptions): Db {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.max,
+    connectionTimeoutMillis: 10_000,
+    statement_timeout: options.statementTimeoutMs,
+    application_name: 'machinedb',
+  });
+  // Without a listener an idle connection that the server ends would end the process.
+  pool.on('error', options.onError);
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+const RETRIED = new Set(['40001', '40P01', '55P03']);
+
+/** Whether PostgreSQL rolled a transaction back only because of others: deadlock, serialization, lock time-out. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof Error && RETRIED.has((error as { code?: string }).code ?? '');
+}
+
+/** Runs `work` in one transaction; tries at most 5 times when others were in the way. */
+export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await db.transaction().execute(work);
+    } catch (error) {
+      if (attempt === 5 || !isTransient(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import type { Db } from './db.ts';
+
+const directory = join(import.meta.dirname, 'migrations');
+
+/**
+ * Brings the database to this program's schema: each file of migrations/ once, in order, in a transaction of its own,
+ * under a lock that makes daemons which start together wait. A database that is newer than this program is left alone
+ * and used as it is: a newer daemon keeps what an older one needs. An applied file that has changed since is an error.
+ */
+export async function migrate(db: Db): Promise<void> {
+  await db.connection().execute(async (connection) => {
+    await sql`select pg_advisory_lock(7100, 2)`.execute(connection);
+    try {
+      await sql`create table if not exists migration (name text primary key, digest text not null, at timestamptz not null default now())`.execute(
+        connection,
+      );
+      const { rows } = await sql<{ name: string; digest: string }>`select name, digest from migration`.execute(
+        connection,
+      );
+      const applied = new Map(rows.map((row) => [row.name, row.digest]));
+      for (const name of readdirSync(directory)
+        .filter((file) => file.endsWith('.sql'))
+        .sort()) {
+        const text = readFileSync(join(directory, name), 'utf8');
+        const digest = createHash('sha256').update(text).digest('hex');
+        const before = applied.get(name);
+        if (before === digest) continue;
+        if (before !== undefined) {
+          throw new Error(
+            `migration ${name} was applied with another content: use the MachineDB release that applied it`,
+          );
+        }
+        await connection.transaction().execute(async (tx) => {
+          await sql.raw(text).execute(tx);
+          await sql`insert into migration (name, digest) values (${name}, ${digest})`.execute(tx);
+        });
+      }
+    } finally {
+      await sql`select pg_advisory_unlock(7100, 2)`.execute(connection);
+    }
+  });
+}

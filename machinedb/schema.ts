@@ -1,0 +1,221 @@
+import type { ColumnType, Generated } from 'kysely';
+
+/** The tables of migrations/, as kysely sees them. `bigint` columns are read as numbers (see db.ts). */
+type Json<T = unknown> = ColumnType<T, string, string>;
+type Time = ColumnType<Date, Date | string | undefined, Date | string>;
+type OptionalTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+
+export type NodeState =
+  | 'discovered'
+  | 'approved'
+  | 'installing'
+  | 'configuring'
+  | 'active'
+  | 'maintenance'
+  | 'broken'
+  | 'retired';
+export type Level = 'seen' | 'claimed' | 'approved' | 'attested';
+export type Side = 'observed' | 'intended' | 'derived';
+export type FindingKind = 'missing' | 'mismatch' | 'unexpected' | 'unknown';
+export type Severity = 'info' | 'warning' | 'error';
+
+export interface Database {
+  fleet: {
+    one: Generated<boolean>;
+    epoch: string;
+    origin: string;
+    hold: Generated<boolean>;
+    hold_reason: string | null;
+    listening_since: Time;
+    listening_at: Time;
+  };
+  revision: {
+    seq: number;
+    at: Time;
+    subject: string;
+    side: Side;
+    source: string;
+    section: string;
+    data: Json;
+    hash: string;
+    actor: string;
+    reason: string | null;
+    valid: string;
+  };
+  event: {
+    seq: number;
+    at: Time;
+    kind: string;
+    subject: string;
+    actor: string;
+    reason: string | null;
+    data: Json<Record<string, unknown>>;
+  };
+  site: { name: string; description: string | null; created_at: Time };
+  rack: { site: string; name: string; height: number; description: string | null; created_at: Time };
+  role: { name: string; description: string | null; created_at: Time };
+  network: {
+    name: string;
+    site: string | null;
+    cidr: string;
+    vlan: number | null;
+    gateway: string | null;
+    dns: string[];
+    domain: string | null;
+    description: string | null;
+    created_at: Time;
+  };
+  network_reserved: { network: string; first: string; last: string; reason: string | null };
+  node: {
+    id: Generated<string>;
+    created_at: Time;
+    state: Generated<NodeState>;
+    state_at: Time;
+    level: Generated<Level>;
+    hardware: Json<Hardware>;
+    claimed_from: string | null;
+    hold: Generated<boolean>;
+    hold_reason: string | null;
+    locked_at: OptionalTime;
+    locked_reason: string | null;
+    revoked_at: OptionalTime;
+  };
+  node_key: {
+    fingerprint: string;
+    node: string;
+    kind: 'ed25519' | 'p256';
+    public_key: Buffer;
+    status: 'pending' | 'current' | 'retired' | 'revoked';
+    added_at: Time;
+  };
+  nonce_use: { nonce: string; fingerprint: string; node: string | null; at: Time };
+  node_boot: { node: string; boot_id: string; first_at: Time; last_seq: number; digest: string | null };
+  node_now: {
+    node: string;
+    observed: Json<Record<string, unknown>>;
+    hashes: Json<Record<string, string>>;
+    errors: Json<Record<string, string>>;
+    facts: string | null;
+    observed_at: OptionalTime;
+    boot_id: string | null;
+    wanted: Json<Record<string, unknown>>;
+    generation: Generated<number>;
+    signature: string | null;
+    signing_key: string | null;
+    fqdn: string | null;
+    observed_name: string | null;
+    site: string | null;
+    rack: string | null;
+    unit: number | null;
+    role: string | null;
+    tags: Generated<string[]>;
+    mode: Generated<string>;
+    model: string | null;
+    serial: string | null;
+    uuid: string | null;
+    macs: Generated<string[]>;
+    findings: Generated<number>;
+    reachable: boolean | null;
+    reachable_at: OptionalTime;
+  };
+  placement: {
+    node: string;
+    site: string;
+    rack: string;
+    face: 'front' | 'rear' | 'both';
+    faces: string;
+    units: string;
+  };
+  intended_mac: { mac: string; node: string };
+  allocation: {
+    address: string;
+    network: string;
+    node: string | null;
+    interface: string;
+    label: string;
+    state: Generated<'active' | 'orphan' | 'quarantined'>;
+    requested: Generated<boolean>;
+    since: Time;
+    until: OptionalTime;
+  };
+  finding: {
+    id: Generated<number>;
+    node: string;
+    section: string;
+    path: string;
+    kind: FindingKind;
+    severity: Severity;
+    expected: Json;
+    got: Json;
+    message: string;
+    first_seen: Time;
+    acknowledged_by: string | null;
+    acknowledged_until: OptionalTime;
+    acknowledged_reason: string | null;
+  };
+  heartbeat: {
+    node: string;
+    at: Time;
+    lease_ms: number;
+    boot_id: string;
+    seq: number;
+    facts: string | null;
+    generation: number | null;
+    version: string | null;
+  };
+  token: {
+    id: Generated<string>;
+    name: string;
+    hash: string;
+    scopes: string[];
+    created_by: string;
+    created_at: Time;
+    expires_at: OptionalTime;
+    revoked_at: OptionalTime;
+  };
+  join_token: {
+    id: Generated<string>;
+    hash: string;
+    site: string | null;
+    role: string | null;
+    uses_left: number;
+    expires_at: Time;
+    created_by: string;
+    created_at: Time;
+  };
+  approval_rule: {
+    name: string;
+    serials: string[] | null;
+    networks: string[] | null;
+    vendor: string | null;
+    product: string | null;
+    site: string | null;
+    role: string | null;
+    expires_at: OptionalTime;
+    uses_left: number | null;
+    created_by: string;
+    created_at: Time;
+  };
+  secret: {
+    name: string;
+    generation: number;
+    sealed_by: string;
+    nonce: Buffer;
+    sealed: Buffer;
+    public: Json<Record<string, unknown>>;
+    created_at: Time;
+    retired_at: OptionalTime;
+  };
+  idempotency: { actor: string; key: string; request: string; status: number; reply: Json; at: Time };
+}
+
+/** What a machine says of itself when it enrols: hints for matching, never credentials. */
+export interface Hardware {
+  uuid?: string;
+  serial?: string;
+  board_serial?: string;
+  vendor?: string;
+  product?: string;
+  macs?: string[];
+  hostname?: string;
+}

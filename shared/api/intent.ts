@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { name } from '../sections/name.ts';
+import { nodeParam } from './nodes.ts';
+import { plan, reason, row, time, writeQuery } from './row.ts';
+
+const section = z.enum(['hostname', 'network', 'ssh', 'repos', 'placement', 'role', 'tags', 'image', 'mode']);
+export type IntentSection = z.infer<typeof section>;
+const intent = z.object({
+  section,
+  data: z.unknown(),
+  etag: z.string(),
+  actor: z.string(),
+  reason: z.string().optional(),
+  at: time,
+});
+const explained = z.object({
+  path: z.string(),
+  value: z.unknown().optional(),
+  layer: z.string().describe('Subject whose intent won: fleet, site/X, role/X, rack/SITE:X, node/ID'),
+  overrides: z.array(z.object({ layer: z.string(), value: z.unknown().optional() })),
+});
+
+/** The five layers carry the same rows; only path and parameters differ. */
+function layer<const P extends string, Q extends z.ZodRawShape>(path: P, what: string, params: z.ZodObject<Q>) {
+  const withSection = params.extend({ section });
+  return {
+    get: row({
+      method: 'GET',
+      path: `${path}/intended`,
+      summary: `Intent of ${what}`,
+      scope: 'read',
+      params,
+      query: z.strictObject({ as_of: time.optional() }),
+      reply: z.object({ items: z.array(intent) }),
+    }),
+    put: row({
+      method: 'PUT',
+      path: `${path}/intended/{section}`,
+      summary: `Set one section of the intent of ${what}`,
+      scope: 'write',
+      params: withSection,
+      query: writeQuery.extend({ reason: reason.optional() }),
+      body: z.record(z.string(), z.unknown()),
+      reply: plan,
+    }),
+    delete: row({
+      method: 'DELETE',
+      path: `${path}/intended/{section}`,
+      summary: `Take one section of the intent of ${what} away`,
+      scope: 'write',
+      params: withSection,
+      query: writeQuery.extend({ reason: reason.optional() }),
+      reply: plan,
+    }),
+  };
+}
+
+const fleet = layer('/v1/fleet', 'the fleet', z.strictObject({}));
+const site = layer('/v1/sites/{site}', 'a site', z.strictObject({ site: name }));
+const role = layer('/v1/roles/{role}', 'a role', z.strictObject({ role: name }));
+const rack = layer('/v1/racks/{site}/{rack}', 'a rack', z.strictObject({ site: name, rack: name }));
+const node = layer('/v1/nodes/{node}', 'a node', nodeParam);
+
+export const intentRows = {
+  getFleetIntent: fleet.get,
+  putFleetIntent: fleet.put,
+  deleteFleetIntent: fleet.delete,
+  getSiteIntent: site.get,
+  putSiteIntent: site.put,
+  deleteSiteIntent: site.delete,
+  getRoleIntent: role.get,
+  putRoleIntent: role.put,
+  deleteRoleIntent: role.delete,
+  getRackIntent: rack.get,
+  putRackIntent: rack.put,
+  deleteRackIntent: rack.delete,
+  getNodeIntent: row({
+    ...node.get,
+    summary: "A node's own intent; with explain, every value and the layer it comes from",
+    query: z.strictObject({ as_of: time.optional(), explain: z.stringbool().optional() }),
+    reply: z.object({ items: z.array(intent), explain: z.array(explained).optional() }),
+  }),
+  putNodeIntent: node.put,
+  deleteNodeIntent: node.delete,
+};

@@ -1,0 +1,272 @@
+import { z } from 'zod';
+import { name } from '../sections/name.ts';
+import { asOf, page, pageQuery, plan, reason, row, time, writeQuery } from './row.ts';
+
+export const nodeParam = z.strictObject({
+  node: z.string().min(1).max(253).describe('Node id, FQDN, serial:X or mac:X (writes: id or intended FQDN)'),
+});
+const state = z.enum([
+  'discovered',
+  'approved',
+  'installing',
+  'configuring',
+  'active',
+  'maintenance',
+  'broken',
+  'retired',
+]);
+const health = z.enum(['ok', 'drifted', 'unreachable', 'unknown']);
+
+export const node = z.object({
+  id: z.string(),
+  name: z.string().describe('FQDN, else the name it reports, else its id'),
+  fqdn: z.string().optional(),
+  state,
+  state_at: time,
+  health,
+  level: z.enum(['seen', 'claimed', 'approved', 'attested']),
+  mode: z.enum(['observe', 'plan', 'enforce']),
+  site: z.string().optional(),
+  rack: z.string().optional(),
+  unit: z.int().optional(),
+  role: z.string().optional(),
+  tags: z.array(z.string()),
+  addresses: z.array(z.string()).describe('Wanted addresses, CIDR'),
+  model: z.string().optional(),
+  serial: z.string().optional(),
+  macs: z.array(z.string()),
+  findings: z.int(),
+  hold: z.boolean(),
+  locked: z.string().optional().describe('Why secrets and intent are withheld'),
+  generation: z.int(),
+  created_at: time,
+  seen_at: time.optional().describe('Last heartbeat, by the server clock'),
+  observed_at: time.optional(),
+  agent_version: z.string().optional(),
+});
+export type Node = z.infer<typeof node>;
+
+const key = z.object({
+  fingerprint: z.string(),
+  kind: z.enum(['ed25519', 'p256']),
+  status: z.enum(['pending', 'current', 'retired', 'revoked']),
+  added_at: time,
+});
+export const nodeDetail = node.extend({
+  keys: z.array(key),
+  hardware: z.record(z.string(), z.unknown()).describe('Hints it claimed with'),
+  observed: z.record(z.string(), z.unknown()),
+  errors: z.record(z.string(), z.string()).describe('Sections that could not be observed, and why'),
+});
+
+export const finding = z.object({
+  id: z.int(),
+  node: z.string(),
+  name: z.string(),
+  section: z.string(),
+  path: z.string(),
+  kind: z.enum(['missing', 'mismatch', 'unexpected', 'unknown']),
+  severity: z.enum(['info', 'warning', 'error']),
+  expected: z.unknown().optional(),
+  got: z.unknown().optional(),
+  message: z.string(),
+  first_seen: time,
+  acknowledged: z.object({ by: z.string(), until: time.optional(), reason: z.string() }).optional(),
+});
+export type Finding = z.infer<typeof finding>;
+
+export const feedItem = z.object({
+  cursor: z.string(),
+  at: time,
+  type: z.enum(['revision', 'event']),
+  subject: z.string(),
+  kind: z.string().describe('Event kind; for a revision its side'),
+  section: z.string().optional(),
+  source: z.string().optional(),
+  actor: z.string(),
+  reason: z.string().optional(),
+  data: z.unknown().optional(),
+});
+export type FeedItem = z.infer<typeof feedItem>;
+
+const act = z.strictObject({ reason });
+const acted = z.object({ node });
+
+export const nodeRows = {
+  listNodes: row({
+    method: 'GET',
+    path: '/v1/nodes',
+    summary: 'List nodes',
+    scope: 'read',
+    query: z.strictObject({
+      role: name.optional(),
+      site: name.optional(),
+      rack: name.optional(),
+      state: state.optional(),
+      health: health.optional(),
+      tag: name.optional(),
+      q: z.string().max(200).optional().describe('Text in name, serial, model, MAC or id'),
+      as_of: asOf,
+      ...pageQuery,
+    }),
+    reply: page(node),
+  }),
+  getNode: row({
+    method: 'GET',
+    path: '/v1/nodes/{node}',
+    summary: 'Show a node',
+    scope: 'read',
+    params: nodeParam,
+    query: z.strictObject({ as_of: asOf }),
+    reply: nodeDetail,
+  }),
+  getObserved: row({
+    method: 'GET',
+    path: '/v1/nodes/{node}/observed',
+    summary: 'What the machine reported',
+    scope: 'read',
+    params: nodeParam,
+    query: z.strictObject({ as_of: asOf }),
+    reply: z.object({ sections: z.record(z.string(), z.unknown()), errors: z.record(z.string(), z.string()) }),
+  }),
+  getWanted: row({
+    method: 'GET',
+    path: '/v1/nodes/{node}/wanted',
+    summary: 'What the node should be, resolved and signed',
+    scope: 'read',
+    params: nodeParam,
+    query: z.strictObject({ as_of: asOf }),
+    reply: z.object({
+      generation: z.int(),
+      wanted: z.record(z.string(), z.unknown()),
+      signature: z.string().optional(),
+      key: z.string().optional(),
+    }),
+  }),
+  getNodeFindings: row({
+    method: 'GET',
+    path: '/v1/nodes/{node}/findings',
+    summary: 'Differences between wanted and observed',
+    scope: 'read',
+    params: nodeParam,
+    query: z.strictObject({ as_of: asOf }),
+    reply: z.object({ items: z.array(finding) }),
+  }),
+  getHistory: row({
+    method: 'GET',
+    path: '/v1/nodes/{node}/history',
+    summary: 'Revisions and events of a node, newest first',
+    scope: 'read',
+    params: nodeParam,
+    query: z.strictObject({ section: name.optional(), ...pageQuery }),
+    reply: page(feedItem),
+  }),
+  diffNode: row({
+    method: 'GET',
+    path: '/v1/nodes/{node}/diff',
+    summary: 'What changed of a node between two times',
+    scope: 'read',
+    params: nodeParam,
+    query: z.strictObject({ from: time, to: time.optional().describe('Now when absent') }),
+    reply: z.object({
+      changes: z.array(z.object({ path: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
+    }),
+  }),
+  approveNode: row({
+    method: 'POST',
+    path: '/v1/nodes/{node}/approve',
+    summary: 'Trust the key that the node claimed with',
+    scope: 'approve',
+    params: nodeParam,
+    body: z.strictObject({
+      fingerprint: z.string().max(100).describe('The key fingerprint that the node shows on its console'),
+      reason,
+    }),
+    reply: acted,
+  }),
+  revokeNode: row({
+    method: 'POST',
+    path: '/v1/nodes/{node}/revoke',
+    summary: 'Distrust all keys of a node at once',
+    scope: 'approve',
+    params: nodeParam,
+    body: act,
+    reply: acted,
+  }),
+  holdNode: row({
+    method: 'POST',
+    path: '/v1/nodes/{node}/hold',
+    summary: 'Stop applies and installs on a node, or let them go on',
+    scope: 'write',
+    params: nodeParam,
+    body: z.strictObject({ hold: z.boolean(), reason }),
+    reply: acted,
+  }),
+  setNodeState: row({
+    method: 'POST',
+    path: '/v1/nodes/{node}/state',
+    summary: 'Take a node out of service, retire it, or bring it back',
+    scope: 'write',
+    params: nodeParam,
+    body: z.strictObject({ state: z.enum(['maintenance', 'broken', 'retired', 'active']), reason }),
+    reply: acted,
+  }),
+  adoptNode: row({
+    method: 'POST',
+    path: '/v1/nodes/{node}/adopt',
+    summary: "Make what a node's configuration is what it should be",
+    scope: 'write',
+    params: nodeParam,
+    query: writeQuery,
+    body: z.strictObject({ sections: z.array(z.enum(['hostname', 'network', 'ssh', 'repos'])).min(1), reason }),
+    reply: plan,
+  }),
+  assignNode: row({
+    method: 'POST',
+    path: '/v1/nodes/{node}/assign',
+    summary: 'Give a node its place, role, tags, name and address in one go',
+    scope: 'write',
+    params: nodeParam,
+    query: writeQuery,
+    body: z.strictObject({
+      site: name.optional(),
+      rack: name.optional(),
+      unit: z.int().min(1).max(100).optional(),
+      height: z.int().min(1).max(100).optional(),
+      face: z.enum(['front', 'rear', 'both']).optional(),
+      role: name.optional(),
+      tags: z.array(name).max(100).optional(),
+      fqdn: z.string().max(253).optional(),
+      network: name.optional().describe('Network of the address; its first interface gets it'),
+      address: z.string().max(50).optional().describe('This address of the network; else the first free one'),
+      interface: z.string().max(100).optional().describe('Interface for the address: its name or MAC'),
+      mode: z.enum(['observe', 'plan', 'enforce']).optional(),
+      reason,
+    }),
+    reply: plan,
+  }),
+  listFindings: row({
+    method: 'GET',
+    path: '/v1/findings',
+    summary: 'Findings of the fleet',
+    scope: 'read',
+    query: z.strictObject({
+      section: name.optional(),
+      severity: z.enum(['info', 'warning', 'error']).optional(),
+      site: name.optional(),
+      role: name.optional(),
+      acknowledged: z.stringbool().optional(),
+      ...pageQuery,
+    }),
+    reply: page(finding),
+  }),
+  acknowledgeFinding: row({
+    method: 'POST',
+    path: '/v1/findings/{id}/acknowledge',
+    summary: 'Accept a difference for a time',
+    scope: 'write',
+    params: z.strictObject({ id: z.coerce.number().int() }),
+    body: z.strictObject({ until: time.optional(), reason }),
+    reply: z.object({ finding }),
+  }),
+};

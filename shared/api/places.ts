@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import { name } from '../sections/name.ts';
+import { page, pageQuery, row, writeQuery } from './row.ts';
+
+const text = z.string().max(500);
+const query = z.strictObject(pageQuery);
+const dry = writeQuery.pick({ dry_run: true });
+const done = z.object({ deleted: z.boolean() });
+
+const siteBody = z.strictObject({ description: text.optional() });
+export const site = siteBody.extend({ name });
+const rackBody = z.strictObject({ height: z.int().min(1).max(100), description: text.optional() });
+export const rack = rackBody.extend({ site: name, name });
+const roleBody = z.strictObject({ description: text.optional() });
+export const role = roleBody.extend({ name });
+
+const ip = z.union([z.ipv4(), z.ipv6()]);
+const networkBody = z.strictObject({
+  cidr: z.union([z.cidrv4(), z.cidrv6()]).describe('Address range, without host bits'),
+  site: name.optional().describe('Only for nodes of this site'),
+  vlan: z.int().min(1).max(4094).optional(),
+  gateway: ip.optional(),
+  dns: z.array(ip).max(8).optional(),
+  domain: z.string().max(253).optional(),
+  reserved: z
+    .array(z.strictObject({ first: ip, last: ip, reason: text.optional() }))
+    .max(1000)
+    .optional()
+    .describe('Ranges that are never given out'),
+  description: text.optional(),
+});
+export const network = networkBody.extend({ name });
+export const allocation = z.object({
+  address: z.string(),
+  network: z.string(),
+  node: z.string().optional(),
+  interface: z.string(),
+  label: z.string(),
+  state: z.enum(['active', 'orphan', 'quarantined']),
+  since: z.string(),
+  until: z.string().optional(),
+});
+
+const siteParam = z.strictObject({ site: name });
+const rackParam = z.strictObject({ site: name, rack: name });
+const roleParam = z.strictObject({ role: name });
+const networkParam = z.strictObject({ network: name });
+
+export const placeRows = {
+  listSites: row({ method: 'GET', path: '/v1/sites', summary: 'List sites', scope: 'read', query, reply: page(site) }),
+  putSite: row({
+    method: 'PUT',
+    path: '/v1/sites/{site}',
+    summary: 'Make or change a site',
+    scope: 'write',
+    params: siteParam,
+    query: dry,
+    body: siteBody,
+    reply: site,
+  }),
+  deleteSite: row({
+    method: 'DELETE',
+    path: '/v1/sites/{site}',
+    summary: 'Delete an empty site',
+    scope: 'write',
+    params: siteParam,
+    query: dry,
+    reply: done,
+  }),
+  listRacks: row({
+    method: 'GET',
+    path: '/v1/racks',
+    summary: 'List racks',
+    scope: 'read',
+    query: query.extend({ site: name.optional() }),
+    reply: page(rack),
+  }),
+  putRack: row({
+    method: 'PUT',
+    path: '/v1/racks/{site}/{rack}',
+    summary: 'Make or change a rack',
+    scope: 'write',
+    params: rackParam,
+    query: dry,
+    body: rackBody,
+    reply: rack,
+  }),
+  deleteRack: row({
+    method: 'DELETE',
+    path: '/v1/racks/{site}/{rack}',
+    summary: 'Delete an empty rack',
+    scope: 'write',
+    params: rackParam,
+    query: dry,
+    reply: done,
+  }),
+  listRoles: row({ method: 'GET', path: '/v1/roles', summary: 'List roles', scope: 'read', query, reply: page(role) }),
+  putRole: row({
+    method: 'PUT',
+    path: '/v1/roles/{role}',
+    summary: 'Make or change a role',
+    scope: 'write',
+    params: roleParam,
+    query: dry,
+    body: roleBody,
+    reply: role,
+  }),
+  deleteRole: row({
+    method: 'DELETE',
+    path: '/v1/roles/{role}',
+    summary: 'Delete a role that no node has',
+    scope: 'write',
+    params: roleParam,
+    query: dry,
+    reply: done,
+  }),
+  listNetworks: row({
+    method: 'GET',
+    path: '/v1/networks',
+    summary: 'List networks',
+    scope: 'read',
+    query,
+    reply: page(network),
+  }),
+  putNetwork: row({
+    method: 'PUT',
+    path: '/v1/networks/{network}',
+    summary: 'Make or change a network',
+    scope: 'write',
+    params: networkParam,
+    query: dry,
+    body: networkBody,
+    reply: network,
+  }),
+  deleteNetwork: row({
+    method: 'DELETE',
+    path: '/v1/networks/{network}',
+    summary: 'Delete a network without allocations',
+    scope: 'write',
+    params: networkParam,
+    query: dry,
+    reply: done,
+  }),
+  listAllocations: row({
+    method: 'GET',
+    path: '/v1/networks/{network}/allocations',
+    summary: 'Addresses given out',
+    scope: 'read',
+    params: networkParam,
+    query,
+    reply: page(allocation),
+  }),
+  releaseAllocation: row({
+    method: 'DELETE',
+    path: '/v1/networks/{network}/allocations/{address}',
+    summary: 'Release an orphaned address into quarantine',
+    scope: 'write',
+    params: networkParam.extend({ address: ip }),
+    query: dry.extend({ force: z.stringbool().optional().describe('Also while the node still reports it') }),
+    reply: allocation,
+  }),
+};

@@ -1,0 +1,15 @@
+/**
+ * JSON with sorted keys and no white space: the same value is the same text everywhere, so that it can be hashed and
+ * signed. As RFC 8785 for the values used here (no NaN, no undefined inside arrays); undefined members are left out.
+ */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item ?? null)).join(',')}]`;
+  if (value !== null && typeof value === 'object') {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`);
+    return `{${members.join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
