@@ -1,0 +1,48 @@
+import type { Pci } from '../../shared/sections/pci.ts';
+import { keyed } from '../keyed.ts';
+import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciLinkOf, sriovOf } from '../pci.ts';
+import { known } from '../placeholder.ts';
+import type { System } from '../system.ts';
+
+/** Physical PCI functions by address (kernel: Documentation/ABI/testing/sysfs-bus-pci). `config` is never read. */
+export function observe(system: System): Pci | undefined {
+  const functions = pciFunctions(system);
+  if (functions.length === 0) return undefined;
+  const slots = physicalSlots(system);
+  // An idle GPU lowers the speed of its link, and with it what the bridges above it say.
+  const dynamic = new Set(
+    functions.filter((each) => isGpuClass(each.class)).flatMap(({ address, above }) => [address, ...above]),
+  );
+  return keyed(
+    functions.map(({ address, folder, above, class: pciClass }) => {
+      const id = (name: string) => known(hex(system.read(`${folder}/${name}`)));
+      const value = {
+        class: pciClass,
+        vendor: id('vendor'),
+        device: id('device'),
+        subsystem_vendor: id('subsystem_vendor'),
+        subsystem_device: id('subsystem_device'),
+        revision: hex(system.read(`${folder}/revision`)),
+        driver: linkName(system, `${folder}/driver`),
+        numa_node: numaOf(system, folder),
+        iommu_group: linkName(system, `${folder}/iommu_group`),
+        slot: slots.get(address.replace(/\.\d$/, '')),
+        parent: above.at(-1),
+        link: pciLinkOf(system, folder, dynamic.has(address) ? 'saves power' : 'fixed'),
+        sriov: sriovOf(system, folder),
+      };
+      return { keys: [address], value };
+    }),
+  );
+}
+
+// Slot names by domain:bus:device.
+function physicalSlots(system: System): Map<string, string> {
+  const base = '/sys/bus/pci/slots';
+  const slots = new Map<string, string>();
+  for (const name of system.list(base)) {
+    const address = system.read(`${base}/${name}/address`)?.trim();
+    if (address && !slots.has(address)) slots.set(address, name.slice(0, 64));
+  }
+  return slots;
+}
