@@ -1,0 +1,74 @@
+import { readFileSync, writeSync } from 'node:fs';
+import { api } from '../../shared/api.ts';
+import { commands } from './commands.ts';
+import { connect, readConnection } from './connect.ts';
+import { runEvents } from './events.ts';
+import { exitCodeOf, exitCodes, Failure } from './failure.ts';
+import { runIntent } from './intent.ts';
+import { runInventory } from './inventory.ts';
+import { describe, runCommand, type Terminal } from './run.ts';
+
+const others = [
+  ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
+  ['events [--follow]', 'What happened, in order'],
+  ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
+];
+
+function help(): string {
+  const lines = [...commands.map(({ words, operation }) => [words, api[operation].summary]), ...others];
+  const width = Math.max(...lines.map(([words]) => words!.length));
+  return `usage: machinedb COMMAND [flags]; machinedb COMMAND --help tells a command's flags
+
+${lines.map(([words, about]) => `  ${words!.padEnd(width)}  ${about}`).join('\n')}
+
+--json prints JSON. The service is found by MACHINEDB_URL (https://127.0.0.1:4280), MACHINEDB_CA_FILE, and
+MACHINEDB_TOKEN_FILE or MACHINEDB_TOKEN; without them by the state directory MACHINEDB_STATE (./.machinedb).
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 unreachable, 6 refused.`;
+}
+
+async function main(
+  argv: string[],
+  environment: Record<string, string | undefined>,
+  terminal: Terminal,
+): Promise<void> {
+  const [first, second] = argv;
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') return terminal.out(help());
+  const connection = () => readConnection(environment);
+  const client = () => connect(connection());
+  if (first === 'intent') return await runIntent(client, argv.slice(1), terminal);
+  if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
+  if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);
+  const two = commands.find(({ words }) => words === `${first} ${second}`);
+  const one = commands.find(({ words }) => words === first);
+  if (two !== undefined) return await runCommand(client, two, argv.slice(2), terminal);
+  if (one !== undefined) return await runCommand(client, one, argv.slice(1), terminal);
+  throw new Failure(`there is no command "${first}": machinedb --help lists them`, exitCodes.usage);
+}
+
+// A reader that has seen enough (`| head`) is no failure.
+function print(descriptor: number, text: string): void {
+  const bytes = Buffer.from(`${text}\n`);
+  for (let written = 0; written < bytes.length; ) {
+    try {
+      written += writeSync(descriptor, bytes, written);
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === 'EPIPE') process.exit(exitCodes.ok);
+      if (code !== 'EAGAIN') throw error;
+    }
+  }
+}
+
+process.on('SIGINT', () => process.exit(130));
+const terminal: Terminal = {
+  out: (text) => print(1, text),
+  note: (text) => print(2, text),
+  interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+  readInput: () => readFileSync(0, 'utf8'),
+};
+try {
+  await main(process.argv.slice(2), process.env, terminal);
+} catch (error) {
+  terminal.note(`machinedb: ${describe(error)}`);
+  process.exit(exitCodeOf(error));
+}
