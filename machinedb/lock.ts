@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A lock on a file, held until `release` or until this process is gone in whatever way. */
 export interface Lock {
+  /** May be called more than once. */
   release(): void;
 }
 
@@ -33,8 +34,11 @@ export async function takeLock(path: string): Promise<Lock> {
   if (status === 0) {
     ftruncateSync(fd);
     writeSync(fd, `${process.pid}\n`, 0);
+    let held = true;
     return {
       release() {
+        if (!held) return;
+        held = false;
         ftruncateSync(fd);
         closeSync(fd);
       },

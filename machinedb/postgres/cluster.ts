@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fchownSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fchownSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import type { Home } from './home.ts';
@@ -27,15 +38,17 @@ export function clusterVersion(data: string): string | undefined {
 }
 
 /**
- * Makes the data directory `<home>/data`. initdb works in `data.new`, which is renamed when it is whole and on disk: a
- * half-made one, after a power cut, is never taken for a database.
+ * Makes the data directory `<home>/data`. initdb works in a `data.new.*`, which is renamed when it is whole and on disk:
+ * a half-made one, after a power cut, is never taken for a database. Each attempt has a name of its own, because an
+ * initdb that outlived a killed MachineDB removes its directory when it fails.
  *
  * @throws Error with initdb's own words
  */
 export async function createCluster({ bin, version }: Binaries, home: Home, password: string): Promise<void> {
   const { directory, account } = home;
-  const draft = join(directory, 'data.new');
-  await run('rm', ['-rf', draft], { account, cwd: directory });
+  const old = readdirSync(directory).filter((name) => name.startsWith('data.new.'));
+  await run('rm', ['-rf', '--', ...old], { account, cwd: directory }).catch(() => undefined);
+  const draft = join(directory, `data.new.${randomBytes(4).toString('hex')}`);
   const passwordFile = join(directory, 'password.new');
   rmSync(passwordFile, { force: true });
   const fd = openSync(passwordFile, 'wx', 0o600);

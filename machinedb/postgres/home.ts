@@ -45,8 +45,7 @@ export function openHome(state: string, shared: string, log: Log): Home {
   if (uid === 0) {
     throw new Error(
       `The database in ${directory} belongs to root, and PostgreSQL does not run as root. ` +
-        `Give it with "chown -R" to an ordinary user who can enter it, moving it to a directory below ${shared} ` +
-        `and leaving a symbolic link ${link} if need be.`,
+        `Move it below ${shared}, give it with "chown -R" to the user that is to run it, and make ${link} a symbolic link to it.`,
     );
   }
   return { directory, account: { uid, gid } };

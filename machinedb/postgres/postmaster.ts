@@ -89,13 +89,17 @@ export async function waitUntilReady(
     } catch (error) {
       const code = codeOf(error);
       if (code === '3D000') return await query(connect('postgres'), `CREATE DATABASE ${role}`);
+      // Our own pools, which came back first, have taken every slot: it is ready.
+      if (code === '53300') return;
       if (code === '28P01') throw new Error(wrongPassword(home));
       if (!['ENOENT', 'ECONNREFUSED', 'ECONNRESET', '57P03'].includes(code ?? '')) throw error;
     }
-    const seconds = Math.floor((performance.now() - start) / 10_000) * 10;
+    const waited = performance.now() - start;
+    const seconds = Math.floor(waited / 10_000) * 10;
     if (seconds > told) log.info(`waiting for PostgreSQL to recover (${seconds} s)`);
     told = seconds;
-    await sleep(20);
+    // Each attempt during a recovery is a line in PostgreSQL's log.
+    await sleep(Math.min(20 + waited / 10, 1000));
   }
 }
 

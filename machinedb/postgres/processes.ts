@@ -34,8 +34,7 @@ export const patience = { fast: 30_000, immediate: 5_000, kill: 5_000 };
 
 /**
  * Stops whatever PostgreSQL runs on the data directory - our own, or what a killed MachineDB left: the postmaster, or
- * backends that outlived it - first politely, at last by force, and removes what would keep the next one from
- * starting. The caller holds the lock that makes them ours.
+ * backends that outlived it - first politely, at last by force. The caller holds the lock that makes them ours.
  *
  * @returns how it ended: nothing ran; a clean shutdown; or stopped without a checkpoint, so that the next start recovers
  * @throws Error when a process does not even die when killed
@@ -68,9 +67,21 @@ export async function stopProcesses(data: string, times = patience): Promise<'no
       );
     }
   }
-  // Nothing runs here, whatever process has the id in this file: PostgreSQL itself would refuse to start when it exists.
-  rmSync(join(data, 'postmaster.pid'), { force: true });
   return ended;
+}
+
+/**
+ * Removes the lock files of a server that is known not to run. PostgreSQL takes one for valid when its process id is
+ * that of any living process, or of a dead one that nobody has waited for.
+ */
+export function removeLockFiles(data: string, socket: string): void {
+  for (const file of [
+    join(data, 'postmaster.pid'),
+    join(socket, '.s.PGSQL.5432.lock'),
+    join(socket, '.s.PGSQL.5432'),
+  ]) {
+    rmSync(file, { force: true });
+  }
 }
 
 function send(pids: number[], signal: NodeJS.Signals): void {

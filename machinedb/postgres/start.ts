@@ -8,7 +8,7 @@ import { type Home, makeShared, openHome, socketDirectory } from './home.ts';
 import type { Log } from './log.ts';
 import { makePassword, readPassword } from './password.ts';
 import { connectionString, spawnPostmaster, waitUntilReady } from './postmaster.ts';
-import { stopProcesses } from './processes.ts';
+import { removeLockFiles, stopProcesses } from './processes.ts';
 import { supervise } from './supervise.ts';
 
 export interface OwnPostgresOptions {
@@ -56,6 +56,7 @@ export async function startOwnPostgres(options: OwnPostgresOptions): Promise<Own
     const launch = async (): Promise<ChildProcess> => {
       if ((await stopProcesses(data)) !== 'none') log.info(`stopped the PostgreSQL left running on ${data}`);
       signal.throwIfAborted();
+      removeLockFiles(data, socket);
       launched = true;
       const child = spawnPostmaster(binaries, home, socket);
       await waitUntilReady(child, home, connect, log, signal);
@@ -124,6 +125,7 @@ async function prepareCluster(binaries: Binaries, home: Home, passwordFile: stri
   } else if (known === undefined) {
     log.warn(`${passwordFile} is missing: setting a new password`);
     await stopProcesses(data);
+    removeLockFiles(data, socketDirectory(home));
     await resetPassword(binaries, home, password);
   }
   return password;
