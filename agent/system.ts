@@ -20,7 +20,7 @@ import { underRoot } from './root.ts';
 export interface System {
   /** '' for the live machine, or the folder that holds a captured tree. */
   readonly root: string;
-  /** Text of a regular file without its trailing newlines. */
+  /** Text of a regular file without the newlines and NULs at its end (device tree strings end with a NUL). */
   read(path: string): string | undefined;
   /** Content of a regular file. */
   readBytes(path: string): Buffer | undefined;
@@ -63,7 +63,10 @@ export function openSystem(root = ''): System {
   return {
     root: base,
     readBytes: bytes,
-    read: (path) => bytes(path)?.toString('utf8').replace(/\n+$/, ''),
+    read: (path) =>
+      bytes(path)
+        ?.toString('utf8')
+        .replace(/[\n\0]+$/, ''),
     list: (path) => {
       const place = at(path);
       return place === undefined ? [] : (orAbsent(() => readdirSync(place)) ?? []).sort();

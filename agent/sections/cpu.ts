@@ -1,0 +1,75 @@
+import type { Cpu } from '../../shared/sections/cpu.ts';
+import { armName } from '../arm.ts';
+import { caches } from '../caches.ts';
+import { parseList } from '../cpu-list.ts';
+import { known } from '../placeholder.ts';
+import type { System } from '../system.ts';
+import { onlineCpus, topology } from '../topology.ts';
+
+// What decides where software can run or how it is built; the other hundred flags follow from the model.
+const flagsThatMatter = new Set(
+  (
+    'lm nx pdpe1gb x2apic vmx svm aes pclmulqdq sha_ni vaes sse4_2 avx avx2 avx512f avx512_bf16 avx512_fp16 avx_vnni ' +
+    'amx_tile amx_bf16 amx_int8 rdrand sgx sev sev_es sev_snp tdx_guest hypervisor ' +
+    'asimd pmull sha2 sha512 crc32 atomics sve sve2 bf16 i8mm rng sb'
+  ).split(' '),
+);
+
+/** The processors: who made them, how many there are, how they are shared out. Never their present speed. */
+export function observe(system: System): Cpu | undefined {
+  const cpuinfo = system.read('/proc/cpuinfo') ?? '';
+  const cpus = onlineCpus(system);
+  if (cpuinfo === '' && cpus.length === 0) return undefined;
+  const counts = topology(system, cpus, cpuinfo);
+  const { cores = counts.threads, threads } = counts;
+  const present = parseList(system.read('/sys/devices/system/cpu/present')).length;
+  const smt = system.read('/sys/devices/system/cpu/smt/active')?.trim();
+  return {
+    ...identity(cpuinfo),
+    ...counts,
+    smt: smt === undefined ? threads > cores : smt === '1',
+    smt_control: known(system.read('/sys/devices/system/cpu/smt/control')),
+    offline: cpus.length > 0 && present > cpus.length ? present - cpus.length : undefined,
+    kinds: kinds(system),
+    flags: flags(cpuinfo),
+    caches: caches(system, cpus),
+  };
+}
+
+/** Who made the CPU and which it is, from the first processor of /proc/cpuinfo of x86, ARM, POWER or RISC-V. */
+export function identity(cpuinfo: string): Cpu {
+  const field = (key: string) => known(new RegExp(`^${key}[ \\t]*:[ \\t]*(.*)$`, 'm').exec(cpuinfo)?.[1]);
+  const implementer = field('CPU implementer');
+  if (implementer !== undefined) {
+    const { vendor, model } = armName(Number(implementer), Number(field('CPU part')));
+    const stepping = `r${Number(field('CPU variant') ?? 0)}p${Number(field('CPU revision') ?? 0)}`;
+    return { vendor, model: field('model name') ?? model, model_number: whole(field('CPU part')), stepping };
+  }
+  return {
+    vendor: field('vendor_id'),
+    model: field('model name') ?? field('cpu') ?? field('uarch'),
+    family: whole(field('cpu family')),
+    model_number: whole(field('model')),
+    stepping: field('stepping') ?? (field('cpu') && field('revision')),
+    microcode: field('microcode'),
+  };
+}
+
+function flags(cpuinfo: string): Record<string, true> {
+  const line = /^(?:flags|Features)[ \t]*:(.*)$/m.exec(cpuinfo)?.[1] ?? '';
+  const found = line.split(' ').filter((flag) => flagsThatMatter.has(flag));
+  return Object.fromEntries(found.sort().map((flag) => [flag, true]));
+}
+
+// Hybrid CPUs: one perf event source per kind of core.
+function kinds(system: System): Cpu['kinds'] {
+  const threads = (pmu: string) => parseList(system.read(`/sys/devices/${pmu}/cpus`)).length;
+  const [performance, efficiency] = [threads('cpu_core'), threads('cpu_atom')];
+  if (performance === 0 || efficiency === 0) return undefined;
+  return { performance: { threads: performance }, efficiency: { threads: efficiency } };
+}
+
+function whole(text: string | undefined): number | undefined {
+  const number = Number(text);
+  return text !== undefined && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
+}
