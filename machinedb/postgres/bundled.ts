@@ -1,6 +1,7 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAlive } from '../lock.ts';
 import type { Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import { run } from './run.ts';
@@ -74,7 +75,8 @@ function linkLibraries(directory: string): void {
 
 /** The copy appears whole or not at all, also when the power fails: written beside, synced, then renamed. */
 async function copyBundle(from: string, to: string): Promise<void> {
-  const draft = mkdtempSync(`${to}.`);
+  removeDrafts(to);
+  const draft = `${to}.${process.pid}`;
   try {
     cpSync(join(from, 'native'), join(draft, 'native'), { recursive: true, verbatimSymlinks: true });
     linkLibraries(draft);
@@ -85,5 +87,13 @@ async function copyBundle(from: string, to: string): Promise<void> {
     rmSync(draft, { recursive: true, force: true });
     // Another daemon of this machine made it meanwhile.
     if (!existsSync(to)) throw error;
+  }
+}
+
+/** Removes what interrupted copies left: a draft is named after the process that writes it. */
+function removeDrafts(to: string): void {
+  for (const name of readdirSync(dirname(to))) {
+    const pid = Number(name.startsWith(`${basename(to)}.`) ? name.slice(basename(to).length + 1) : undefined);
+    if (pid === process.pid || (pid > 0 && !isAlive(pid))) rmSync(join(dirname(to), name), { recursive: true });
   }
 }

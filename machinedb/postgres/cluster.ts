@@ -42,9 +42,14 @@ export function clusterVersion(data: string): string | undefined {
  * a half-made one, after a power cut, is never taken for a database. Each attempt has a name of its own, because an
  * initdb that outlived a killed MachineDB removes its directory when it fails.
  *
- * @throws Error with initdb's own words
+ * @throws Error with initdb's own words; the signal's reason when aborted
  */
-export async function createCluster({ bin, version }: Binaries, home: Home, password: string): Promise<void> {
+export async function createCluster(
+  { bin, version }: Binaries,
+  home: Home,
+  password: string,
+  signal: AbortSignal,
+): Promise<void> {
   const { directory, account } = home;
   const old = readdirSync(directory).filter((name) => name.startsWith('data.new.'));
   await run('rm', ['-rf', '--', ...old], { account, cwd: directory }).catch(() => undefined);
@@ -62,7 +67,7 @@ export async function createCluster({ bin, version }: Binaries, home: Home, pass
         ...[`--pgdata=${draft}`, `--username=${role}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256'],
         ...['--encoding=UTF8', '--data-checksums', '--lc-messages=C', ...locale(version)],
       ],
-      { account, cwd: directory },
+      { account, cwd: directory, signal },
     );
   } finally {
     rmSync(passwordFile, { force: true });

@@ -9,18 +9,24 @@ export interface RunOptions {
   /** Must be one the account may enter. */
   readonly cwd: string;
   readonly input?: string;
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Runs a program to its end and gives its standard output.
  *
- * @throws Error with the program's path and what it wrote to standard error
+ * @throws Error with the program's path and what it wrote to standard error; the signal's reason when aborted
  */
-export function run(program: string, parameters: string[], { account, cwd, input }: RunOptions): Promise<string> {
+export function run(
+  program: string,
+  parameters: string[],
+  { account, cwd, input, signal }: RunOptions,
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { ...account, cwd, env: environment, maxBuffer: 16 * 2 ** 20 };
+    const options = { ...account, cwd, env: environment, signal, maxBuffer: 16 * 2 ** 20 };
     const child = execFile(program, parameters, options, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
+      else if (signal?.aborted) reject(signal.reason);
       else reject(new Error(`${program} failed: ${stderr.trim() || error.message}`));
     });
     // A program that ends without reading its input closes the pipe; its status tells why.

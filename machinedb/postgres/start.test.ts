@@ -218,13 +218,15 @@ test('a lost password is replaced, a wrong one told with the way out, a broken s
   );
 });
 
-test('an aborted start leaves nothing running', async () => {
-  await (await start()).stop();
-  const controller = new AbortController();
-  const starting = start({ signal: controller.signal });
-  setTimeout(() => controller.abort(new Error('Ctrl-C')), 20);
-  await expect(starting).rejects.toThrow('Ctrl-C');
-  expect(processesOf(data())).toEqual([]);
+test('an aborted start leaves nothing running, be it at initdb or at the server', async () => {
+  for (const milliseconds of [150, 20]) {
+    const controller = new AbortController();
+    const starting = start({ signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('Ctrl-C')), milliseconds);
+    await expect(starting).rejects.toThrow('Ctrl-C');
+    if (milliseconds === 150) await (await start()).stop();
+    expect(processesOf(data())).toEqual([]);
+  }
 });
 
 test.runIf(root)('a state directory made anew begins an empty database and leaves the old one alone', async () => {
@@ -244,7 +246,10 @@ test.runIf(root)("PostgreSQL's user gets a copy of npm's programs from a clone t
   const hidden = { directory: join(closed, 'bundle'), release: bundle.release };
   const account = serviceAccount(log);
   const bin = join(shared, `postgresql-${bundle.release}/native/bin`);
-  expect(await Promise.all([1, 2].map(() => prepareBundle(hidden, account, shared)))).toEqual([bin, bin]);
+  mkdirSync(join(shared, `postgresql-${bundle.release}.4194305/native`), { recursive: true });
+  expect(await prepareBundle(hidden, account, shared)).toBe(bin);
+  expect(readdirSync(shared)).toEqual([`postgresql-${bundle.release}`]);
+  expect(await prepareBundle(hidden, account, shared)).toBe(bin);
   expect(await prepareBundle(hidden, undefined, shared)).toBe(join(closed, 'bundle/native/bin'));
 });
 

@@ -50,7 +50,7 @@ export async function startOwnPostgres(options: OwnPostgresOptions): Promise<Own
   let launched = false;
   try {
     const binaries = await findBinaries(options, home, shared);
-    const password = await prepareCluster(binaries, home, join(state, 'postgres.password'), log);
+    const password = await prepareCluster(binaries, home, join(state, 'postgres.password'), log, signal);
     const socket = socketDirectory(home);
     const connect = (database: string) => connectionString(socket, password, database);
     const launch = async (): Promise<ChildProcess> => {
@@ -114,14 +114,20 @@ async function findBinaries(options: OwnPostgresOptions, home: Home, shared: str
 }
 
 /** Makes what of database and password is missing; gives the password. */
-async function prepareCluster(binaries: Binaries, home: Home, passwordFile: string, log: Log): Promise<string> {
+async function prepareCluster(
+  binaries: Binaries,
+  home: Home,
+  passwordFile: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<string> {
   const data = join(home.directory, 'data');
   const known = readPassword(passwordFile);
   const exists = clusterVersion(data) !== undefined;
   const password = known ?? makePassword(passwordFile);
   if (!exists) {
     log.info(`making a PostgreSQL ${binaries.version} database in ${data}`);
-    await createCluster(binaries, home, password);
+    await createCluster(binaries, home, password, signal);
   } else if (known === undefined) {
     log.warn(`${passwordFile} is missing: setting a new password`);
     await stopProcesses(data);
