@@ -28,6 +28,7 @@ test.each([
   'P1-DIMMA1_AssetTag (date:16/12)',
   'SKU=NotProvided;ModelName=PowerEdge R740',
   '\u0000\u001b',
+  '\ufffd[\ufffd',
 ])('%j says nothing', (text) => {
   expect(known(text)).toBeUndefined();
 });

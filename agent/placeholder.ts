@@ -1,7 +1,6 @@
 // What vendors write where they have nothing to say, seen in dmidecode outputs of some hundred server models.
 // Compared without case, outer blanks and closing dots.
 const phrases = new Set([
-  '-',
   '0',
   '01234567',
   '012345678',
@@ -56,20 +55,21 @@ const patterns = [
 ];
 
 /**
- * A value from hardware or firmware as a fact: trimmed, without control characters, or undefined when it is one of the
- * placeholders that vendors ship ('To Be Filled By O.E.M.', 'Default string', '0123456789', all zeros, '').
- * Bytes that are not UTF-8 come as U+FFFD; long texts are cut at 256 characters.
+ * A value from hardware or firmware as a fact: trimmed, cut at 256 characters, without control characters and bytes that
+ * were not UTF-8; or undefined when it is one of the placeholders that vendors ship ('To Be Filled By O.E.M.',
+ * 'Default string', '0123456789', all zeros) or has no letter or digit.
  */
 export function known(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   const text = value
-    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .replace(/[\u0000-\u001f\u007f-\u009f\ufffd]+/g, ' ')
     .replace(/ {2,}/g, ' ')
     .trim()
     .slice(0, 256)
     .trim();
   const bare = text.toLowerCase().replace(/[. ]+$/, '');
-  if (bare === '' || phrases.has(bare) || patterns.some((pattern) => pattern.test(text))) return undefined;
+  if (!/[\p{L}\p{N}]/u.test(bare) || phrases.has(bare) || patterns.some((pattern) => pattern.test(text)))
+    return undefined;
   return text;
 }
 

@@ -2,6 +2,7 @@ import type { Cpu } from '../../shared/sections/cpu.ts';
 import { armName } from '../arm.ts';
 import { caches } from '../caches.ts';
 import { parseList } from '../cpu-list.ts';
+import { whole } from '../numbers.ts';
 import { known } from '../placeholder.ts';
 import type { System } from '../system.ts';
 import { onlineCpus, topology } from '../topology.ts';
@@ -41,9 +42,10 @@ export function identity(cpuinfo: string): Cpu {
   const field = (key: string) => known(new RegExp(`^${key}[ \\t]*:[ \\t]*(.*)$`, 'm').exec(cpuinfo)?.[1]);
   const implementer = field('CPU implementer');
   if (implementer !== undefined) {
-    const { vendor, model } = armName(Number(implementer), Number(field('CPU part')));
+    const part = Number(field('CPU part') ?? 0);
+    const { vendor, model } = armName(Number(implementer), part);
     const stepping = `r${Number(field('CPU variant') ?? 0)}p${Number(field('CPU revision') ?? 0)}`;
-    return { vendor, model: field('model name') ?? model, model_number: whole(field('CPU part')), stepping };
+    return { vendor, model: field('model name') ?? model, model_number: part, stepping };
   }
   return {
     vendor: field('vendor_id'),
@@ -67,9 +69,4 @@ function kinds(system: System): Cpu['kinds'] {
   const [performance, efficiency] = [threads('cpu_core'), threads('cpu_atom')];
   if (performance === 0 || efficiency === 0) return undefined;
   return { performance: { threads: performance }, efficiency: { threads: efficiency } };
-}
-
-function whole(text: string | undefined): number | undefined {
-  const number = Number(text);
-  return text !== undefined && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 }

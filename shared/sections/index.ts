@@ -1,23 +1,37 @@
+import { cpu } from './cpu.ts';
 import { disks } from './disks.ts';
+import { firmware } from './firmware.ts';
 import { gpus } from './gpus.ts';
 import { hostname } from './hostname.ts';
 import { image } from './image.ts';
+import { memory } from './memory.ts';
 import { mode } from './mode.ts';
+import { network } from './network.ts';
 import { nics } from './nics.ts';
 import { os } from './os.ts';
 import { pci } from './pci.ts';
 import { placement } from './placement.ts';
+import { repos } from './repos.ts';
 import { role } from './role.ts';
+import { ssh } from './ssh.ts';
+import { system } from './system.ts';
 import { tags } from './tags.ts';
 
 /** Every section there is: `observed` is what machines report, `intended` what people want. */
 export const sections = {
+  system,
+  cpu,
+  memory,
   pci,
   nics,
   disks,
   gpus,
+  firmware,
   os,
   hostname,
+  network,
+  ssh,
+  repos,
   placement,
   role,
   tags,

@@ -1,0 +1,16 @@
+import type { Memory } from '../../shared/sections/memory.ts';
+import { dimmsOf } from '../dimms.ts';
+import { kibibytes } from '../meminfo.ts';
+import { numaNodes } from '../numa.ts';
+import { readSmbios } from '../smbios.ts';
+import type { System } from '../system.ts';
+
+/** The memory: what the kernel manages, the modules that firmware names, and the NUMA nodes. Never what is free. */
+export function observe(system: System): Memory | undefined {
+  const smbios = readSmbios(system);
+  return {
+    total_bytes: kibibytes(system.read('/proc/meminfo'), 'MemTotal'),
+    ...(smbios && dimmsOf(smbios)),
+    nodes: numaNodes(system),
+  };
+}
