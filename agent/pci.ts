@@ -43,6 +43,15 @@ export function linkName(system: System, path: string): string | undefined {
   return system.link(path)?.split('/').at(-1)?.slice(0, 64);
 }
 
+/** Who made a function and the card it is on; a subsystem of vendor 0x0000 is none. */
+export function pciIds(system: System, folder: string) {
+  const id = (name: string) => hex(system.read(`${folder}/${name}`));
+  const subsystem = id('subsystem_vendor');
+  const ids = { vendor: id('vendor'), device: id('device') };
+  if (subsystem === '0x0000' || subsystem === '0xffff') return ids;
+  return { ...ids, subsystem_vendor: subsystem, subsystem_device: id('subsystem_device') };
+}
+
 /** A number in hexadecimal as sysfs writes it ('0x8086'); zeros stay, for revision 0x00 is one. */
 export function hex(text: string | undefined): string | undefined {
   return /^0x[0-9a-f]{1,8}$/.exec(text?.trim() ?? '')?.[0];

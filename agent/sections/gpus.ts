@@ -1,7 +1,7 @@
 import type { Gpus } from '../../shared/sections/gpus.ts';
 import { keyed } from '../keyed.ts';
 import { whole } from '../numbers.ts';
-import { hex, isGpuClass, linkName, numaOf, type PciFunction, pciFunctions, pciLinkOf } from '../pci.ts';
+import { isGpuClass, linkName, numaOf, type PciFunction, pciFunctions, pciIds, pciLinkOf } from '../pci.ts';
 import { known } from '../placeholder.ts';
 import type { System } from '../system.ts';
 
@@ -21,13 +21,9 @@ export function observe(system: System): Gpus | undefined {
 }
 
 function gpu(system: System, { address, folder, class: pciClass }: PciFunction) {
-  const id = (name: string) => known(hex(system.read(`${folder}/${name}`)));
   return {
     kind: kindOf(pciClass),
-    vendor: id('vendor'),
-    device: id('device'),
-    subsystem_vendor: id('subsystem_vendor'),
-    subsystem_device: id('subsystem_device'),
+    ...pciIds(system, folder),
     driver: linkName(system, `${folder}/driver`),
     numa_node: numaOf(system, folder),
     link: pciLinkOf(system, folder, 'saves power'),

@@ -1,7 +1,6 @@
 import type { Pci } from '../../shared/sections/pci.ts';
 import { keyed } from '../keyed.ts';
-import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciLinkOf, sriovOf } from '../pci.ts';
-import { known } from '../placeholder.ts';
+import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciIds, pciLinkOf, sriovOf } from '../pci.ts';
 import type { System } from '../system.ts';
 
 /** Physical PCI functions by address (kernel: Documentation/ABI/testing/sysfs-bus-pci). `config` is never read. */
@@ -15,13 +14,9 @@ export function observe(system: System): Pci | undefined {
   );
   return keyed(
     functions.map(({ address, folder, above, class: pciClass }) => {
-      const id = (name: string) => known(hex(system.read(`${folder}/${name}`)));
       const value = {
         class: pciClass,
-        vendor: id('vendor'),
-        device: id('device'),
-        subsystem_vendor: id('subsystem_vendor'),
-        subsystem_device: id('subsystem_device'),
+        ...pciIds(system, folder),
         revision: hex(system.read(`${folder}/revision`)),
         driver: linkName(system, `${folder}/driver`),
         numa_node: numaOf(system, folder),

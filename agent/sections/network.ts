@@ -1,0 +1,96 @@
+import { networkOf } from '../../shared/ip.ts';
+import type { Network } from '../../shared/sections/network.ts';
+import { type Address, parseAddresses6, parseLocal, placeAddresses } from '../addresses.ts';
+import { keyed } from '../keyed.ts';
+import { isPhysical, kindOf, type Netdev, netdevs, unicastMac } from '../netdev.ts';
+import { whole } from '../numbers.ts';
+import { dnsOf } from '../resolver.ts';
+import { parseRoutes, parseRoutes6, type Route } from '../routes.ts';
+import type { System } from '../system.ts';
+
+// A router with more routes than this learns them from its peers: they come and go.
+const mostRoutes = 100;
+
+/**
+ * The machine's own interfaces (ports, and the bonds, VLANs and bridges over them), their global addresses and routes,
+ * and its name servers, out of files alone: what a child process or netlink would tell a captured tree could not.
+ */
+export function observe(system: System): Network | undefined {
+  const owned = netdevs(system).flatMap((netdev) => {
+    const kind = ownedKind(system, netdev);
+    return kind === undefined ? [] : [{ netdev, kind }];
+  });
+  const text = (path: string) => system.read(path) ?? '';
+  const routes = [...parseRoutes(text('/proc/net/route')), ...parseRoutes6(text('/proc/net/ipv6_route'))];
+  const addresses = [
+    ...placeAddresses(parseLocal(text('/proc/net/fib_trie')), routes),
+    ...parseAddresses6(text('/proc/net/if_inet6')),
+  ];
+  const vlans = parseVlans(text('/proc/net/vlan/config'));
+  const names = new Set(owned.map(({ netdev }) => netdev.name));
+  const interfaces = owned.map(({ netdev, kind }) => {
+    const { name, folder } = netdev;
+    const value = {
+      kind,
+      mac: kindOf(system, netdev) === 'ethernet' ? unicastMac(system.read(`${folder}/address`)) : undefined,
+      mtu: whole(system.read(`${folder}/mtu`)),
+      ...addressing(
+        addresses.filter((each) => each.interface === name),
+        routes.filter((each) => each.interface === name),
+      ),
+      members: members(system, folder, names),
+      ...(kind === 'vlan' ? vlans.get(name) : undefined),
+    };
+    return { keys: [name], value };
+  });
+  const dns = dnsOf(system);
+  if (interfaces.length === 0 && dns === undefined) return undefined;
+  return { interfaces: keyed(interfaces), dns };
+}
+
+function ownedKind(system: System, netdev: Netdev): 'physical' | 'bond' | 'bridge' | 'vlan' | undefined {
+  const { name, folder } = netdev;
+  if (isPhysical(system, netdev)) return kindOf(system, netdev) === undefined ? undefined : 'physical';
+  if (system.list(`${folder}/bonding`).length > 0) return 'bond';
+  if (system.list(`${folder}/bridge`).length > 0) return madeByOthers.test(name) ? undefined : 'bridge';
+  return system.read(`${folder}/uevent`)?.split('\n').includes('DEVTYPE=vlan') ? 'vlan' : undefined;
+}
+
+// Bridges of Docker, Podman, nerdctl, CNI plug-ins, Kubernetes, libvirt, LXC and LXD.
+const madeByOthers =
+  /^(docker\d|docker_gwbridge|br-[0-9a-f]{12}$|podman\d|nerdctl\d|cni|cbr\d|kube|weave|virbr|lxcbr|lxdbr|incusbr)/;
+
+function addressing(addresses: Address[], routes: Route[]) {
+  const gateway = (destination: string) =>
+    routes.filter((route) => route.destination === destination).sort((a, b) => a.metric - b.metric)[0]?.gateway;
+  const own = new Set(
+    addresses.map(({ cidr }) => networkOf(cidr.replace(/\/.*/, ''), Number(cidr.replace(/.*\//, '')))),
+  );
+  const others = new Map<string, { gateway: string } | { on_link: true }>();
+  for (const route of routes.toSorted((a, b) => a.metric - b.metric)) {
+    const { destination, gateway: via } = route;
+    if (destination.endsWith('/0') || (via === undefined && own.has(destination)) || others.has(destination)) continue;
+    others.set(destination, via === undefined ? { on_link: true } : { gateway: via });
+  }
+  return {
+    addresses: Object.fromEntries(addresses.map(({ cidr, family, dynamic }) => [cidr, { family, dynamic }])),
+    gateway: gateway('0.0.0.0/0'),
+    gateway6: gateway('::/0'),
+    routes: keyed(
+      [...others].map(([destination, value]) => ({ keys: [destination], value })),
+      mostRoutes,
+    ),
+  };
+}
+
+function members(system: System, folder: string, owned: Set<string>): Record<string, true> | undefined {
+  const names = system.read(`${folder}/bonding/slaves`)?.split(/\s+/) ?? system.list(`${folder}/brif`);
+  const own = names.filter((name) => owned.has(name));
+  return own.length === 0 ? undefined : Object.fromEntries(own.map((name) => [name, true]));
+}
+
+// 'eth0.1015      | 1015  | eth0', below two lines of heading.
+function parseVlans(config: string): Map<string, { vlan: number; parent: string }> {
+  const rows = [...config.matchAll(/^(\S+)\s*\|\s*(\d+)\s*\|\s*(\S+)\s*$/gm)];
+  return new Map(rows.map(([, name = '', id, parent = '']) => [name, { vlan: Number(id), parent }]));
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { set, text } from './fields.ts';
+
+const word = (what: string) =>
+  z
+    .string()
+    .max(1024)
+    .regex(/^[^\s\p{Cc}[\]#]+$/u, `${what} is one word without blanks, "[", "]" and "#"`);
+
+const uri = word('a URI')
+  .regex(/^[a-z][a-z0-9+.-]*:/, 'a URI begins with its scheme: https://...')
+  .refine((value) => !/^[a-z0-9+.-]+:\/\/[^/]*@/.test(value), 'credentials belong in no URI: use apt_auth.conf(5)');
+
+const repository = z
+  .strictObject({
+    types: z
+      .strictObject({ deb: z.literal(true).optional(), 'deb-src': z.literal(true).optional() })
+      .optional()
+      .describe('deb and deb-src → true; {"deb": true} when absent'),
+    uris: z.record(uri, z.literal(true)).describe('URI → true'),
+    suites: z.record(word('a suite'), z.literal(true)).describe('Suite → true: {"bookworm": true}'),
+    components: z.record(word('a component'), z.literal(true)).optional().describe('Component → true: {"main": true}'),
+    enabled: z.boolean().optional().describe('true when absent'),
+    signed_by: z
+      .string()
+      .max(1024)
+      .regex(/^\/[^\s\p{Cc}]*$/u, 'signed_by is the absolute path of a keyring, without blanks')
+      .optional(),
+  })
+  .refine((value) => Object.keys(value.uris).length > 0, {
+    path: ['uris'],
+    message: 'a repository has at least one URI',
+  })
+  .refine((value) => Object.keys(value.suites).length > 0, {
+    path: ['suites'],
+    message: 'a repository has at least one suite',
+  });
+
+/** Package sources. One name is one source: with APT, /etc/apt/sources.list.d/<name>.sources. */
+export const repos = {
+  observed: z.looseObject({
+    apt: z
+      .record(
+        text,
+        z.looseObject({
+          types: set.optional(),
+          uris: set.optional().describe('Credentials are masked'),
+          suites: set.optional(),
+          components: set.optional(),
+          enabled: z.boolean().optional(),
+          signed_by: text.optional().describe('Keyrings or fingerprints; a key in the file itself is its SHA-256'),
+        }),
+      )
+      .optional(),
+  }),
+  intended: z.strictObject({
+    apt: z
+      .record(
+        z
+          .string()
+          .regex(
+            /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/,
+            'name a repository with letters, digits, ".", "_" and "-", at most 64',
+          ),
+        repository,
+      )
+      .optional()
+      .describe('Name → repository'),
+  }),
+};
+export type Repos = z.infer<typeof repos.observed>;
+export type ReposIntended = z.infer<typeof repos.intended>;
