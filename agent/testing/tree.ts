@@ -5,13 +5,18 @@ import { dirname, join } from 'node:path';
 /** Path → content of a file, or the target of a link. */
 export type Tree = Record<string, string | Buffer | { link: string }>;
 
+const made: string[] = [];
+process.on('exit', () => {
+  for (const root of made) rmSync(root, { recursive: true, force: true });
+});
+
 /**
  * Makes a machine's tree of files.
  * @returns its root; removed when the tests end
  */
 export function makeTree(tree: Tree): string {
   const root = mkdtempSync(join(tmpdir(), 'machinedb-tree-'));
-  process.on('exit', () => rmSync(root, { recursive: true, force: true }));
+  made.push(root);
   for (const [path, content] of Object.entries(tree)) {
     const place = join(root, path);
     mkdirSync(dirname(place), { recursive: true });
