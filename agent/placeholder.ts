@@ -49,7 +49,7 @@ const patterns = [
   /^[0-]+$/,
   /^0x(0+|f+)$/i,
   // A field's own name: 'System Serial Number', 'A1_SerNum0', 'DIMM_P0_AssetTag', 'Manufacturer00'.
-  /^[\w -]*?(ser(ial)?[ _]?num(ber)?|part[ _]?num(ber)?|asset[ _]?tag(num)?|manufacturer)[ _]?\d*( ?\(date:.*)?$/i,
+  /^[\w -]*?(ser(ial)?[ _]?num(ber)?|part[ _]?num(ber)?|asset[ _]?tag(num)?|manufacturer)[ _]?\d*( ?\(.*)?$/i,
   /^to be filled/i,
   /^sku=notprovided/i,
 ];
