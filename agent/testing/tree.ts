@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
 
 /** Path → content of a file, or the target of a link. */
 export type Tree = Record<string, string | Buffer | { link: string }>;
@@ -8,6 +9,12 @@ export type Tree = Record<string, string | Buffer | { link: string }>;
 const made: string[] = [];
 process.on('exit', () => {
   for (const root of made) rmSync(root, { recursive: true, force: true });
+});
+
+const made: string[] = [];
+// vitest ends its workers without their 'exit' event.
+afterAll(() => {
+  for (const root of made) rmSync(root, { recursive: true });
 });
 
 /**
