@@ -7,14 +7,9 @@ import { afterAll } from 'vitest';
 export type Tree = Record<string, string | Buffer | { link: string }>;
 
 const made: string[] = [];
-process.on('exit', () => {
-  for (const root of made) rmSync(root, { recursive: true, force: true });
-});
-
-const made: string[] = [];
 // vitest ends its workers without their 'exit' event.
 afterAll(() => {
-  for (const root of made) rmSync(root, { recursive: true });
+  for (const root of made) rmSync(root, { recursive: true, force: true });
 });
 
 /**
