@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import type { z } from 'zod';
+import { network } from './network.ts';
+
+/** What is wrong with an intent: path and message of each issue. */
+function issues(schema: z.ZodType, value: unknown): string[] {
+  const result = schema.safeParse(value);
+  return result.error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? [];
+}
+
+test('an intent', () => {
+  const intent = {
+    interfaces: {
+      mgmt: {
+        match: { mac: 'b8:3f:d2:00:00:01' },
+        mtu: 9000,
+        addresses: { main: { network: 'mgmt' }, v6: { network: 'mgmt6', address: '2001:db8::5' } },
+        gateway: '10.1.0.1',
+        gateway6: '2001:db8::1',
+      },
+      eth1: { dhcp4: true },
+    },
+    dns: { servers: { '10.0.0.53': true }, search: { 'rack1.example': true } },
+  };
+  expect(network.intended.parse(intent)).toEqual(intent);
+});
+
+test.each([
+  [
+    { interfaces: { a: { addresses: { main: { network: 'mgmt', address: '10.1.0.5/24' } } } } },
+    'interfaces.a.addresses.main.address: not an IP address (without prefix length)',
+  ],
+  [
+    { interfaces: { a: { addresses: { main: { network: 'mgmt', address: '2001:DB8::0:5' } } } } },
+    'interfaces.a.addresses.main.address: write this address as 2001:db8::5',
+  ],
+  [{ interfaces: { a: { match: {} } } }, 'interfaces.a.match: match names at least one of mac, name, pci, driver'],
+  [
+    { interfaces: { a: { match: { mac: 'B8-3F-D2-00-00-01' } } } },
+    'interfaces.a.match.mac: write a MAC as aa:bb:cc:dd:ee:ff, in lower case',
+  ],
+  [
+    { interfaces: { a: { match: { name: 'eth0\nExecStart=' } } } },
+    'interfaces.a.match.name: an interface has a name of 1 to 15 characters without "/", ":" and blanks',
+  ],
+  [{ interfaces: { a: { gateway: '2001:db8::1' } } }, 'interfaces.a.gateway: not an IPv4 address; IPv6 has gateway6'],
+  [{ interfaces: { a: { gateway6: '10.1.0.1' } } }, 'interfaces.a.gateway6: not an IPv6 address; IPv4 has gateway'],
+  [{ interfaces: { a: { mtu: 60 } } }, 'interfaces.a.mtu: IPv4 needs an MTU of 68 or more'],
+  [{ interfaces: { a: { adresses: {} } } }, 'interfaces.a: Unrecognized key: "adresses"'],
+])('%j', (intent, message) => {
+  expect(issues(network.intended, intent)).toEqual([message]);
+});
+
+test.each([
+  [{ interfaces: { '../x': {} } }, 'interfaces.../x'],
+  [{ dns: { servers: { 'dns.example': true } } }, 'dns.servers.dns.example'],
+  [{ dns: { search: { 'a b': true } } }, 'dns.search.a b'],
+])('a wrong key is named: %j', (intent, path) => {
+  expect(issues(network.intended, intent).map((issue) => issue.split(': ')[0])).toEqual([path]);
+});
+
+test('what is wanted has the shape of what is observed', () => {
+  const wanted = {
+    interfaces: { eth0: { mtu: 1500, addresses: { '10.1.0.5/24': {} }, gateway: '10.1.0.1' } },
+    dns: { servers: { '10.0.0.53': true } },
+  };
+  expect(network.wanted.parse(wanted)).toEqual(wanted);
+  expect(network.observed.parse(wanted)).toEqual(wanted);
+});
