@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { canonicalIp } from '../ip.ts';
 import { count, set, text } from './fields.ts';
 import { name } from './name.ts';
+import { recordOf } from './record.ts';
 
 const ip = z.string().refine((value) => canonicalIp(value) === value, {
   error: ({ input }) => {
@@ -61,17 +62,17 @@ const intendedInterface = z.strictObject({
   match: match.optional().describe('Which port it is; all given must hold. Without it the logical name is the name'),
   mtu: mtu.optional(),
   dhcp4: z.boolean().optional().describe('Takes an IPv4 address by DHCP'),
-  addresses: z.record(name, address).optional().describe('Label → address'),
+  addresses: recordOf(name, address).optional().describe('Label → address'),
   gateway: ipv4.optional().describe("IPv4 default gateway; without it, its network's"),
   gateway6: ipv6.optional().describe("IPv6 default gateway; without it, its network's"),
 });
 
 const intended = z.strictObject({
-  interfaces: z.record(logicalName, intendedInterface).optional().describe('Logical name → interface'),
+  interfaces: recordOf(logicalName, intendedInterface).optional().describe('Logical name → interface'),
   dns: z
     .strictObject({
-      servers: z.record(ip, z.literal(true)).optional().describe('Address → true'),
-      search: z.record(domain, z.literal(true)).optional().describe('Domain → true'),
+      servers: recordOf(ip, z.literal(true)).optional().describe('Address → true'),
+      search: recordOf(domain, z.literal(true)).optional().describe('Domain → true'),
     })
     .optional(),
 });

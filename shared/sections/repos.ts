@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { set, text } from './fields.ts';
+import { recordOf } from './record.ts';
 
 const word = (what: string) =>
   z
@@ -11,15 +12,19 @@ const uri = word('a URI')
   .regex(/^[a-z][a-z0-9+.-]*:/, 'a URI begins with its scheme: https://...')
   .refine((value) => !/^[a-z0-9+.-]+:\/\/[^/]*@/.test(value), 'credentials belong in no URI: use apt_auth.conf(5)');
 
+const repositoryName = z
+  .string()
+  .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/, 'name a repository with letters, digits, ".", "_" and "-", at most 64');
+
 const repository = z
   .strictObject({
     types: z
       .strictObject({ deb: z.literal(true).optional(), 'deb-src': z.literal(true).optional() })
       .optional()
       .describe('deb and deb-src → true; {"deb": true} when absent'),
-    uris: z.record(uri, z.literal(true)).describe('URI → true'),
-    suites: z.record(word('a suite'), z.literal(true)).describe('Suite → true: {"bookworm": true}'),
-    components: z.record(word('a component'), z.literal(true)).optional().describe('Component → true: {"main": true}'),
+    uris: recordOf(uri, z.literal(true)).describe('URI → true'),
+    suites: recordOf(word('a suite'), z.literal(true)).describe('Suite → true: {"bookworm": true}'),
+    components: recordOf(word('a component'), z.literal(true)).optional().describe('Component → true: {"main": true}'),
     enabled: z.boolean().optional().describe('true when absent'),
     signed_by: z
       .string()
@@ -54,18 +59,7 @@ export const repos = {
       .optional(),
   }),
   intended: z.strictObject({
-    apt: z
-      .record(
-        z
-          .string()
-          .regex(
-            /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/,
-            'name a repository with letters, digits, ".", "_" and "-", at most 64',
-          ),
-        repository,
-      )
-      .optional()
-      .describe('Name → repository'),
+    apt: recordOf(repositoryName, repository).optional().describe('Name → repository'),
   }),
 };
 export type Repos = z.infer<typeof repos.observed>;

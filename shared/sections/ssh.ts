@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseSshKey } from '../ssh-key.ts';
 import { set, text } from './fields.ts';
 import { name } from './name.ts';
+import { recordOf } from './record.ts';
 
 const user = z
   .string()
@@ -10,7 +11,7 @@ const user = z
 const publicKey = z
   .string()
   .max(16384)
-  .refine((value) => !/[\r\n\0]/.test(value), 'a public key is one line')
+  .refine((value) => !/[\r\n\0]/.test(value), { error: 'a public key is one line', abort: true })
   .refine((value) => parseSshKey(value) !== undefined, 'not a public key: write "ssh-ed25519 AAAA... comment"');
 
 const rootLogin = z.enum(['yes', 'no', 'prohibit-password', 'forced-commands-only']);
@@ -22,8 +23,7 @@ const settings = {
 
 const intended = z.strictObject({
   ...settings,
-  authorized_keys: z
-    .record(user, z.record(name, publicKey))
+  authorized_keys: recordOf(user, recordOf(name, publicKey))
     .optional()
     .describe('User → label → public key in one line'),
 });
