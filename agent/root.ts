@@ -8,9 +8,15 @@ const maxLinks = 40;
  * Where a path of a captured machine lies on this one, its links followed as the captured machine would: absolute
  * targets start at `root`, and '..' stops there.
  * @param last 'link' leaves the last component alone, for readlink
+ * @param onLink told of each link that was followed, by its path on the captured machine
  * @returns a path that begins with `root`, or undefined when it does not exist
  */
-export function underRoot(root: string, path: string, last: 'follow' | 'link' = 'follow'): string | undefined {
+export function underRoot(
+  root: string,
+  path: string,
+  last: 'follow' | 'link' = 'follow',
+  onLink: (path: string, target: string) => void = () => {},
+): string | undefined {
   const todo = path.split('/').filter(Boolean);
   let here = '/';
   let links = 0;
@@ -25,6 +31,7 @@ export function underRoot(root: string, path: string, last: 'follow' | 'link' = 
     }
     if (++links > maxLinks) return undefined;
     const target = readlinkSync(root + next);
+    onLink(next, target);
     todo.unshift(...target.split('/').filter(Boolean));
     if (target.startsWith('/')) here = '/';
   }

@@ -48,6 +48,11 @@ function orAbsent<T>(read: () => T): T | undefined {
   }
 }
 
+/** A file's bytes as `System.read` gives them. */
+export function textOf(bytes: Buffer | undefined): string | undefined {
+  return bytes?.toString('utf8').replace(/[\n\0]+$/, '');
+}
+
 /**
  * Opens the door.
  * @param root '' for this machine, or the folder of an unpacked capture; no link leads out of it

@@ -1,0 +1,105 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { capture } from './capture.ts';
+import { observeAll } from './facts.ts';
+import { openSystem, type System } from './system.ts';
+import { fixture, testCaptured } from './testing/fixture.ts';
+import { makeTree } from './testing/tree.ts';
+
+let home = '';
+beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), 'capture-'));
+});
+afterAll(() => rmSync(home, { recursive: true }));
+
+let count = 0;
+function throughArchive<Report>(observe: (system: System) => Report, system?: System) {
+  const folder = join(home, `${count++}`);
+  mkdirSync(folder);
+  const archive = `${folder}.tar.gz`;
+  const { report, entries } = capture(observe, archive, system);
+  execFileSync('tar', ['-xzf', archive, '-C', folder]);
+  const listed = execFileSync('tar', ['-tzf', archive], { encoding: 'utf8' }).trim().split('\n');
+  expect(listed).toHaveLength(entries);
+  return { report, again: observe(openSystem(folder)), archive, folder, listed };
+}
+
+test('this machine, captured, unpacked and observed again, gives the same report', () => {
+  const { report, again, archive } = throughArchive(observeAll);
+  expect(report.errors).toEqual({});
+  expect(again).toEqual(report);
+  expect(statSync(archive).mode & 0o777).toBe(0o600);
+});
+
+testCaptured('so do captured servers', () => {
+  for (const name of ['hwloc/40intel64-2g2n4c+pcilocality.tar.bz2', 'ghw/linux-amd64-accel-nvidia.tar.gz']) {
+    const { report, again } = throughArchive(observeAll, openSystem(fixture(name)));
+    expect(Object.keys(report.sections)).toContain('pci');
+    expect(again).toEqual(report);
+  }
+});
+
+test('an archive holds what was read and nothing else, and the same machine is the same archive', () => {
+  const deep = `/sys/devices/${'0000:00:1c.0/'.repeat(12)}net/eth0`;
+  const root = makeTree({
+    [`${deep}/address`]: '52:54:00:12:34:56\n',
+    [`${deep}/speed`]: '1000\n',
+    '/sys/class/net/eth0': { link: `../../..${deep}` },
+    '/sys/class/net/bonding_masters': 'bond0\n',
+    '/etc/shadow': 'root:secret\n',
+    '/proc/cmdline': 'quiet token=hunter2\n',
+  });
+  const observe = (system: System) => ({
+    names: system.list('/sys/class/net'),
+    link: system.link('/sys/class/net/eth0'),
+    real: system.real('/sys/class/net/eth0'),
+    address: system.read('/sys/class/net/eth0/address'),
+    absent: system.read('/sys/class/net/eth1/address'),
+    command: system.read('/proc/cmdline')?.length,
+  });
+  const first = throughArchive(observe, openSystem(root));
+  expect(first.again).toEqual({ ...first.report, command: 'quiet token=***'.length });
+  expect(first.report.real).toBe(deep);
+  expect(first.listed).toEqual([
+    'proc/cmdline',
+    'sys/class/net',
+    'sys/class/net/bonding_masters',
+    'sys/class/net/eth0',
+    deep.slice(1),
+    `${deep.slice(1)}/address`,
+  ]);
+  expect(readFileSync(join(first.folder, 'proc/cmdline'), 'utf8')).toBe('quiet token=***\n');
+  const second = throughArchive(observe, openSystem(root));
+  expect(readFileSync(second.archive).equals(readFileSync(first.archive))).toBe(true);
+});
+
+test('what is there but refused is there and refused again', () => {
+  const root = makeTree({ '/sys/a/readable': '1\n' });
+  mkdirSync(join(root, 'sys/a/unreadable'));
+  execFileSync('mkfifo', [join(root, 'sys/a/pipe')]);
+  const observe = (system: System) => {
+    let error: unknown;
+    try {
+      system.read('/sys/a/pipe');
+    } catch (thrown) {
+      error = String(thrown);
+    }
+    return { names: system.list('/sys/a'), read: system.read('/sys/a/unreadable'), error };
+  };
+  const { report, again } = throughArchive(observe, openSystem(root));
+  expect(report).toEqual({
+    names: ['pipe', 'readable', 'unreadable'],
+    read: undefined,
+    error: 'Error: /sys/a/pipe is not a regular file: it was not read',
+  });
+  expect(again).toEqual(report);
+});
+
+test('an archive is never overwritten', () => {
+  const out = join(home, 'taken.tar.gz');
+  capture(() => 1, out);
+  expect(() => capture(() => 1, out)).toThrow(`${out} exists: remove it, or name another file`);
+});
