@@ -9,7 +9,7 @@ export function pciAddresses(path: string): string[] {
   return path.split('/').filter((part) => address.test(part));
 }
 
-/** A PCI function and where it lies. */
+/** A PCI function, where it lies and what it is. */
 export interface PciFunction {
   address: string;
   /** Its folder in sysfs. */
@@ -17,6 +17,16 @@ export interface PciFunction {
   /** Addresses of the bridges above it, outermost first. */
   above: string[];
   class: string | undefined;
+  driver: string | undefined;
+  ids: PciIds;
+}
+
+/** Who made a function, and the card it is on. */
+export interface PciIds {
+  vendor: string | undefined;
+  device: string | undefined;
+  subsystem_vendor: string | undefined;
+  subsystem_device: string | undefined;
 }
 
 /** Physical PCI functions in the order of their addresses; SR-IOV's virtual ones come and go and are not among them. */
@@ -25,12 +35,45 @@ export function pciFunctions(system: System): PciFunction[] {
   return system
     .list(base)
     .filter((name) => address.test(name) && system.link(`${base}/${name}/physfn`) === undefined)
-    .map((name) => ({
-      address: name,
-      folder: `${base}/${name}`,
-      above: pciAddresses(system.link(`${base}/${name}`) ?? '').filter((each) => each !== name),
-      class: hex(system.read(`${base}/${name}/class`)),
-    }));
+    .map((name) => {
+      const folder = `${base}/${name}`;
+      const above = pciAddresses(system.link(folder) ?? '').filter((each) => each !== name);
+      return { address: name, folder, above, ...identify(system, folder) };
+    });
+}
+
+// One read in place of six: the kernel writes all of it into `uevent`. Captures may lack that file.
+function identify(system: System, folder: string): Pick<PciFunction, 'class' | 'driver' | 'ids'> {
+  const event = new Map((system.read(`${folder}/uevent`) ?? '').split('\n').map((line) => split(line, '=')));
+  const pciClass = event.get('PCI_CLASS');
+  if (pciClass === undefined) {
+    const id = (name: string) => hex(system.read(`${folder}/${name}`));
+    const ids = withoutEmpty(id('vendor'), id('device'), id('subsystem_vendor'), id('subsystem_device'));
+    return { class: id('class'), driver: linkName(system, `${folder}/driver`), ids };
+  }
+  const [vendor, device] = split(event.get('PCI_ID') ?? '', ':').map((text) => hex(`0x${text.toLowerCase()}`));
+  const [sub, subDevice] = split(event.get('PCI_SUBSYS_ID') ?? '', ':').map((text) => hex(`0x${text.toLowerCase()}`));
+  return {
+    class: hex(`0x${pciClass.toLowerCase().padStart(6, '0')}`),
+    driver: event.get('DRIVER')?.slice(0, 64),
+    ids: withoutEmpty(vendor, device, sub, subDevice),
+  };
+}
+
+function split(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+// A subsystem of vendor 0x0000 is none.
+function withoutEmpty(vendor?: string, device?: string, subVendor?: string, subDevice?: string): PciIds {
+  const none = subVendor === undefined || subVendor === '0x0000' || subVendor === '0xffff';
+  return {
+    vendor,
+    device,
+    subsystem_vendor: none ? undefined : subVendor,
+    subsystem_device: none ? undefined : subDevice,
+  };
 }
 
 /** Display controllers (class 03) and processing accelerators (class 12). */
@@ -41,15 +84,6 @@ export function isGpuClass(pciClass: string | undefined): boolean {
 /** Last part of what a link in sysfs points to: a driver's name, the number of an IOMMU group. */
 export function linkName(system: System, path: string): string | undefined {
   return system.link(path)?.split('/').at(-1)?.slice(0, 64);
-}
-
-/** Who made a function and the card it is on; a subsystem of vendor 0x0000 is none. */
-export function pciIds(system: System, folder: string) {
-  const id = (name: string) => hex(system.read(`${folder}/${name}`));
-  const subsystem = id('subsystem_vendor');
-  const ids = { vendor: id('vendor'), device: id('device') };
-  if (subsystem === '0x0000' || subsystem === '0xffff') return ids;
-  return { ...ids, subsystem_vendor: subsystem, subsystem_device: id('subsystem_device') };
 }
 
 /** A number in hexadecimal as sysfs writes it ('0x8086'); zeros stay, for revision 0x00 is one. */

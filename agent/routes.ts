@@ -23,7 +23,8 @@ export function parseRoutes(table: string): Route[] {
     .slice(1)
     .flatMap((line) => {
       const [name, destination, gateway, flags, , , metric, mask] = line.trim().split(/\s+/);
-      if (!name || !destination || !gateway || !flags || !mask) return [];
+      // '*' is no interface: a blackhole.
+      if (!name || name === '*' || !destination || !gateway || !flags || !mask) return [];
       const bits = Number.parseInt(flags, 16);
       if (!(bits & up) || bits & left) return [];
       return [

@@ -1,7 +1,7 @@
 import type { Gpus } from '../../shared/sections/gpus.ts';
 import { keyed } from '../keyed.ts';
 import { whole } from '../numbers.ts';
-import { isGpuClass, linkName, numaOf, type PciFunction, pciFunctions, pciIds, pciLinkOf } from '../pci.ts';
+import { isGpuClass, numaOf, type PciFunction, pciFunctions, pciLinkOf } from '../pci.ts';
 import { known } from '../placeholder.ts';
 import type { System } from '../system.ts';
 
@@ -20,11 +20,11 @@ export function observe(system: System): Gpus | undefined {
   return found.length === 0 ? undefined : keyed(found);
 }
 
-function gpu(system: System, { address, folder, class: pciClass }: PciFunction) {
+function gpu(system: System, { address, folder, class: pciClass, driver, ids }: PciFunction) {
   return {
     kind: kindOf(pciClass),
-    ...pciIds(system, folder),
-    driver: linkName(system, `${folder}/driver`),
+    ...ids,
+    driver,
     numa_node: numaOf(system, folder),
     link: pciLinkOf(system, folder, 'saves power'),
     ...amd(system, folder),

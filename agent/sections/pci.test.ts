@@ -89,6 +89,16 @@ test('link, slot, IOMMU group and SR-IOV; virtual functions are left out', () =>
   });
 });
 
+test('`uevent` says the same as the files it spares', () => {
+  const { class: pciClass, vendor, device, driver, ...others } = nic;
+  const uevent =
+    'DRIVER=mlx5_core\nPCI_CLASS=20000\nPCI_ID=15B3:101D\nPCI_SUBSYS_ID=15B3:0000\nMODALIAS=pci:v000015B3\n';
+  const ids = { subsystem_vendor: '0x15b3\n', subsystem_device: '0x0000\n' };
+  expect(observe(openSystem(makeTree(pciFunction(port, { ...others, uevent }))))).toEqual(
+    observe(openSystem(makeTree(pciFunction(port, { ...nic, ...ids })))),
+  );
+});
+
 test('a link that is down, or a function that fell off the bus', () => {
   const lost = { ...nic, current_link_speed: 'Unknown speed\n', current_link_width: '0\n' };
   const root = makeTree(pciFunction('pci0000:3a/0000:3a:00.0', lost));

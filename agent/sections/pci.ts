@@ -1,6 +1,6 @@
 import type { Pci } from '../../shared/sections/pci.ts';
 import { keyed } from '../keyed.ts';
-import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciIds, pciLinkOf, sriovOf } from '../pci.ts';
+import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciLinkOf, sriovOf } from '../pci.ts';
 import type { System } from '../system.ts';
 
 /** Physical PCI functions by address (kernel: Documentation/ABI/testing/sysfs-bus-pci). `config` is never read. */
@@ -13,12 +13,12 @@ export function observe(system: System): Pci | undefined {
     functions.filter((each) => isGpuClass(each.class)).flatMap(({ address, above }) => [address, ...above]),
   );
   return keyed(
-    functions.map(({ address, folder, above, class: pciClass }) => {
+    functions.map(({ address, folder, above, class: pciClass, driver, ids }) => {
       const value = {
         class: pciClass,
-        ...pciIds(system, folder),
+        ...ids,
         revision: hex(system.read(`${folder}/revision`)),
-        driver: linkName(system, `${folder}/driver`),
+        driver,
         numa_node: numaOf(system, folder),
         iommu_group: linkName(system, `${folder}/iommu_group`),
         slot: slots.get(address.replace(/\.\d$/, '')),
