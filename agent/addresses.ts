@@ -68,8 +68,8 @@ const permanent = 0x80;
 /** Global IPv6 addresses out of /proc/net/if_inet6, without privacy addresses. */
 export function parseAddresses6(table: string): Address[] {
   return table.split('\n').flatMap((line): Address[] => {
-    const [digits, , length, scope, flags, name] = line.trim().split(/\s+/);
-    if (!digits || !length || scope !== '00' || !flags || !name) return [];
+    const [digits = '', , length, scope, flags, name] = line.trim().split(/\s+/);
+    if (!/^[0-9a-f]{32}$/.test(digits) || !length || scope !== '00' || !flags || !name) return [];
     const bits = Number.parseInt(flags, 16);
     if (bits & passing) return [];
     const cidr = `${ipv6(digits)}/${Number.parseInt(length, 16)}`;

@@ -22,9 +22,9 @@ export function parseRoutes(table: string): Route[] {
     .split('\n')
     .slice(1)
     .flatMap((line) => {
-      const [name, destination, gateway, flags, , , metric, mask] = line.trim().split(/\s+/);
+      const [name, destination = '', gateway = '', flags, , , metric, mask = ''] = line.trim().split(/\s+/);
       // '*' is no interface: a blackhole.
-      if (!name || name === '*' || !destination || !gateway || !flags || !mask) return [];
+      if (!name || name === '*' || !flags || !isHex(8, destination, gateway, mask)) return [];
       const bits = Number.parseInt(flags, 16);
       if (!(bits & up) || bits & left) return [];
       return [
@@ -41,8 +41,8 @@ export function parseRoutes(table: string): Route[] {
 /** IPv6's tables out of /proc/net/ipv6_route, without multicast and link-local destinations. */
 export function parseRoutes6(table: string): Route[] {
   return table.split('\n').flatMap((line) => {
-    const [destination, length, , , gateway, metric, , , flags, name] = line.trim().split(/\s+/);
-    if (!destination || !length || !gateway || !metric || !flags || !name || name === 'lo') return [];
+    const [destination = '', length, , , gateway = '', metric, , , flags, name] = line.trim().split(/\s+/);
+    if (!length || !metric || !flags || !name || name === 'lo' || !isHex(32, destination, gateway)) return [];
     const bits = Number.parseInt(flags, 16);
     if (!(bits & up) || bits & left6 || /^(ff|fe[89ab])/.test(destination)) return [];
     return [
@@ -66,8 +66,12 @@ export function ipv4(value: number): string {
   return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
 }
 
+function isHex(digits: number, ...texts: string[]): boolean {
+  return texts.every((text) => text.length === digits && /^[0-9a-f]+$/i.test(text));
+}
+
 function little(digits: string): number {
-  return Buffer.from(digits.padStart(8, '0'), 'hex').readUInt32LE();
+  return Buffer.from(digits, 'hex').readUInt32LE();
 }
 
 function prefixOf(mask: number): number {

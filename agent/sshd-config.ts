@@ -25,7 +25,9 @@ export function readSshdConfig(system: System, path: string): Map<string, string
       else if (key === 'include') {
         for (const pattern of values) for (const each of glob(system, pattern)) read(each, depth + 1);
       } else {
-        settings.set(key, [...(settings.get(key) ?? []), values[0]]);
+        const before = settings.get(key);
+        if (before === undefined) settings.set(key, [values[0]]);
+        else before.push(values[0]);
       }
     }
   };

@@ -158,6 +158,16 @@ test("a router's learned routes are cut, and the report says so", () => {
   expect(found?.interfaces?.eth0?.routes?.truncated).toEqual({ dropped: 200 });
 });
 
+test('tables that are no tables', () => {
+  const noise = 'eth0\tZZ\tZZ\t0003\t0\t0\t0\tZZ\n\u0000\n\n';
+  const tables = ['fib_trie', 'route', 'if_inet6', 'ipv6_route', 'vlan/config'];
+  const found = observeTree({
+    ...netdev('eth0', 'pci0000:00/0000:00:01.0'),
+    ...Object.fromEntries(tables.map((table) => [`/proc/net/${table}`, noise])),
+  });
+  expect(found?.interfaces).toEqual({ eth0: { kind: 'physical', mtu: 1500, addresses: {}, routes: {} } });
+});
+
 test("this machine's addresses and gateways are as `ip` says", () => {
   interface IpAddress {
     ifname: string;
