@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { observeAll } from './facts.ts';
+import { formatFacts } from './summary.ts';
+import { openSystem } from './system.ts';
+
+test('a server in a few lines', () => {
+  const text = formatFacts({
+    sections: {
+      system: { manufacturer: 'Dell Inc.', product: 'PowerEdge R6515', serial: '7N62AI2' },
+      cpu: { model: 'AMD EPYC 7543P', sockets: 1, cores: 32, threads: 64 },
+      memory: { total_bytes: 270 * 1024 ** 3, slots: 16, dimms: { A1: {}, A2: {} }, nodes: { 0: {}, 1: {} } },
+      nics: { '52:54:00:12:34:56': { name: 'eno1', speed_mbps: 25000, driver: 'mlx5_core' } },
+      disks: { S1: { name: 'nvme0n1', size_bytes: 960197124096, transport: 'nvme' } },
+      firmware: { mode: 'uefi', version: '2.2.4', secure_boot: true },
+      hostname: { hostname: 'db1', fqdn: 'db1.example.org' },
+    },
+    errors: { os: '/etc/os-release is not a regular file: it was not read' },
+  });
+  expect(text).toBe(
+    [
+      'machine    Dell Inc.  PowerEdge R6515  serial 7N62AI2',
+      'hostname   db1.example.org',
+      'firmware   uefi  2.2.4  secure boot',
+      'cpu        AMD EPYC 7543P  1 socket, 32 cores, 64 threads',
+      'memory     270 GiB  2 of 16 slots  2 NUMA nodes',
+      'nic        eno1  52:54:00:12:34:56  25 Gb/s  mlx5_core',
+      'disk       nvme0n1  S1  894 GiB  nvme',
+      'not known  os: /etc/os-release is not a regular file: it was not read',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('nothing that hardware says acts on the terminal', () => {
+  const product = 'R\u001b[2J\u001b]0;owned\u0007\r\n\u202egnp.exe';
+  expect(formatFacts({ sections: { system: { product } }, errors: { os: '\u001b[31mred' } })).toBe(
+    'machine    R\\x1b[2J\\x1b]0;owned\\x07\\x0d\\x0a\\u202egnp.exe\nnot known  os: \\x1b[31mred\n',
+  );
+});
+
+test('a machine that says nothing is no text, and this one is some', () => {
+  expect(formatFacts({ sections: {}, errors: {} })).toBe('');
+  expect(formatFacts(observeAll(openSystem()))).toMatch(/^cpu {2,}\S/m);
+});

@@ -1,0 +1,73 @@
+import { printable } from '../shared/printable.ts';
+import type { Facts } from './facts.ts';
+
+type Part = string | number | false | undefined;
+type Sections = Facts['sections'];
+
+/** A report for people: a line per fact, columns aligned, safe for a terminal whatever hardware says its name is. */
+export function formatFacts({ sections, errors }: Facts): string {
+  const rows: [label: string, text: string][] = [
+    ['machine', machine(sections)],
+    ['hostname', words(sections.hostname?.fqdn ?? sections.hostname?.hostname)],
+    ['os', words(sections.os?.name, sections.os?.kernel, sections.os?.architecture)],
+    ['firmware', firmware(sections)],
+    ['cpu', cpu(sections)],
+    ['memory', memory(sections)],
+    ...each('gpu', sections.gpus, (id, gpu) => words(id, gpu.model ?? words(gpu.vendor, gpu.device), gpu.driver)),
+    ...each('nic', sections.nics, (id, nic) => words(nic.name, id, speed(nic.speed_mbps), nic.driver, nic.pci)),
+    ...each('disk', sections.disks, (id, disk) =>
+      words(disk.name, disk.model, id, bytes(disk.size_bytes), disk.transport),
+    ),
+    ...Object.entries(errors).map(([name, message]): [string, string] => ['not known', `${name}: ${message}`]),
+  ];
+  const shown = rows.filter(([, text]) => text !== '');
+  const width = Math.max(...shown.map(([label]) => label.length));
+  return shown.map(([label, text]) => `${label.padEnd(width)}  ${printable(text)}\n`).join('');
+}
+
+function machine({ system }: Sections): string {
+  const serial = system?.serial && `serial ${system.serial}`;
+  return words(system?.manufacturer, system?.product, serial, system?.virtual && `virtual (${system.virtual})`);
+}
+
+function firmware({ firmware }: Sections): string {
+  const secure = firmware?.secure_boot === true && 'secure boot';
+  return words(firmware?.mode, firmware?.vendor, firmware?.version, firmware?.date, secure);
+}
+
+function cpu({ cpu }: Sections): string {
+  const counts = [many(cpu?.sockets, 'socket'), many(cpu?.cores, 'core'), many(cpu?.threads, 'thread')];
+  return words(cpu?.model, counts.filter(Boolean).join(', '));
+}
+
+function memory({ memory }: Sections): string {
+  const modules = Object.keys(memory?.dimms ?? {}).length;
+  const nodes = Object.keys(memory?.nodes ?? {}).length;
+  const slots = memory?.slots && `${modules} of ${memory.slots} slots`;
+  return words(bytes(memory?.total_bytes), slots, nodes > 1 && many(nodes, 'NUMA node'));
+}
+
+function each<Item>(label: string, items: Record<string, Item> | undefined, line: (id: string, item: Item) => string) {
+  return Object.entries(items ?? {}).map(([id, item]): [string, string] => [label, line(id, item)]);
+}
+
+function words(...parts: Part[]): string {
+  return parts.filter((part) => part !== undefined && part !== false && part !== '').join('  ');
+}
+
+function many(count: number | undefined, noun: string): string {
+  return count === undefined ? '' : `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function bytes(size: number | undefined): string {
+  if (size === undefined) return '';
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(size, 1)) / 10)));
+  const value = size / 1024 ** power;
+  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
+}
+
+function speed(megabits: number | undefined): string {
+  if (megabits === undefined) return '';
+  return megabits >= 1000 ? `${megabits / 1000} Gb/s` : `${megabits} Mb/s`;
+}
