@@ -1,21 +1,24 @@
-const secretName =
-  /(pass(wd|word|phrase)?|secret|token|credential|cookie|nonce|(api|access|auth|private|join|psk|wep|wpa)[-_.]?key|auth|psk|luks|key)$/i;
-const safeName =
-  /^(rd\.luks(\.(name|uuid|crypttab|allow-discards|options))?|keymap|vconsole\.keymap|rd\.vconsole\.keymap|rd\.auto|authkey_len)$/i;
+const anywhere = /^(secret|token|password|passwd)s?$/;
+const atTheEnd =
+  /^(pass|passphrase|pwd|\w*pw|\w*token|credentials?|cookie|nonce|psk|auth|(api|access|auth|private|join)?key)$/;
+
+function isSecret(name: string): boolean {
+  const words = name.toLowerCase().split(/[._-]+/);
+  return words.some((word) => anywhere.test(word)) || atTheEnd.test(words.at(-1) ?? '');
+}
 
 /**
- * A command line in which the values of parameters that look like secrets (`token=`, `*.password=`, `ds=...;key=...`),
- * passwords inside URLs, and values that look like a key or token by themselves are replaced by `***`.
+ * A command line in which these are replaced by `***`: the values of parameters whose names say secret (`token=`,
+ * `x.password=`, `;api-key=`, `--token X`), users and passwords in URLs, signed tokens, and long mixed texts that are
+ * likely a key. Masking twice changes nothing.
  */
 export function maskSecrets(line: string): string {
   return line
     .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"]+@/gi, '$1***@')
-    .replace(/([A-Za-z0-9_.-]+)=("[^"]*"?|[^\s;,&"]+)/g, (whole, name: string) =>
-      secretName.test(name) && !safeName.test(name) ? `${name}=***` : whole,
+    .replace(/([\w.-]+)=("[^"]*"?|[^\s;&"]+)/g, (whole, name: string) => (isSecret(name) ? `${name}=***` : whole))
+    .replace(/(--[\w-]+)(\s+)(?!-)(\S+)/g, (whole, name: string, gap: string) =>
+      isSecret(name) ? `${name}${gap}***` : whole,
     )
     .replace(/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, '***')
-    .replace(
-      /(^|[\s=;,"])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Z])(?=[\w+/-]*[a-z])[A-Za-z0-9+/_-]{40,}={0,2}(?=$|[\s;,"])/g,
-      '$1***',
-    );
+    .replace(/(?<=^|[\s=;,"])(?=\S*\d)(?=\S*[A-Z])(?=\S*[a-z])[A-Za-z0-9+_-]{40,}={0,2}(?=$|[\s;,"])/g, '***');
 }
