@@ -38,7 +38,7 @@ function observeDisk(system: System, name: string): Disk | undefined {
     name,
     ...identity,
     // The kernel counts sectors of 512 bytes here, whatever the disk's own are.
-    size_bytes: sectors === undefined ? undefined : sectors * 512,
+    size_bytes: sectors !== undefined && sectors < 2 ** 44 ? sectors * 512 : undefined,
     logical_sector_bytes: whole(system.read(`${folder}/queue/logical_block_size`)),
     physical_sector_bytes: whole(system.read(`${folder}/queue/physical_block_size`)),
     rotational: rotational === '1' ? true : rotational === '0' ? false : undefined,

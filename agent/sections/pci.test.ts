@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { pci } from '../../shared/sections/pci.ts';
 import { openSystem } from '../system.ts';
-import { fixture, testCaptured } from '../testing/fixture.ts';
+import { fixture, fixturePath, testCaptured } from '../testing/fixture.ts';
 import { makeTree, type Tree } from '../testing/tree.ts';
 import { observe } from './pci.ts';
 
@@ -28,6 +29,20 @@ testCaptured('a two-socket server: each function with its driver, NUMA node and 
     numa_node: 0,
     parent: '0000:00:01.1',
   });
+});
+
+testCaptured.for(['32em64t-2n8c+dax+nvme+mic+dimms', '40intel64-2g2n4c+pcilocality'])('%s as hwloc sees it', (name) => {
+  const found = captured(`hwloc/${name}.tar.bz2`);
+  const xml = readFileSync(fixturePath(`hwloc/${name}.xml`), 'utf8');
+  // pci_type="0200 [8086:1521] [1028:0000] 01 00": class and subclass, device, subsystem, revision.
+  const shown = [...xml.matchAll(/"PCIDev"[^>]* pci_busid="([^"]+)" pci_type="(\w+) \[(\w+):(\w+)\] \[(\w+):(\w+)\]/g)];
+  expect(shown.length).toBeGreaterThan(20);
+  for (const [, address = '', pciClass, vendor, device, subVendor, subDevice] of shown) {
+    const subsystem = subVendor === '0000' ? [undefined, undefined] : [`0x${subVendor}`, `0x${subDevice}`];
+    expect(found[address]).toMatchObject({ vendor: `0x${vendor}`, device: `0x${device}` });
+    expect(found[address]?.class?.slice(0, 6)).toBe(`0x${pciClass}`);
+    expect([found[address]?.subsystem_vendor, found[address]?.subsystem_device]).toEqual(subsystem);
+  }
 });
 
 testCaptured('a kernel that knows no NUMA node (-1) and a function without driver leave both absent', () => {
