@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { record } from './recorder.ts';
+import { record } from './capture/recorder.ts';
+import { tar } from './capture/tar.ts';
 import { maskSecrets } from './secrets.ts';
 import { openSystem, type System } from './system.ts';
-import { tar } from './tar.ts';
 
 /**
  * Observes a machine and writes an archive of exactly what the observation read: files, links, names in directories.

@@ -47,8 +47,16 @@ function memory({ memory }: Sections): string {
   return words(bytes(memory?.total_bytes), slots, nodes > 1 && many(nodes, 'NUMA node'));
 }
 
-function each<Item>(label: string, items: Record<string, Item> | undefined, line: (id: string, item: Item) => string) {
-  return Object.entries(items ?? {}).map(([id, item]): [string, string] => [label, line(id, item)]);
+// A section that was cut says by how much, under a name of its own.
+function each<Item extends { dropped?: number }>(
+  label: string,
+  items: Record<string, Item> | undefined,
+  line: (id: string, item: Item) => string,
+): [string, string][] {
+  return Object.entries(items ?? {}).map(([id, item]) => [
+    label,
+    item.dropped === undefined ? line(id, item) : `and ${item.dropped} more`,
+  ]);
 }
 
 function words(...parts: Part[]): string {

@@ -1,11 +1,11 @@
 import type { Cpu } from '../../shared/sections/cpu.ts';
-import { armName } from '../arm.ts';
-import { caches } from '../caches.ts';
-import { parseList } from '../cpu-list.ts';
+import { armName } from '../cpu/arm.ts';
+import { caches } from '../cpu/caches.ts';
+import { parseList } from '../cpu/list.ts';
+import { onlineCpus, topology } from '../cpu/topology.ts';
 import { whole } from '../numbers.ts';
 import { known } from '../placeholder.ts';
 import type { System } from '../system.ts';
-import { onlineCpus, topology } from '../topology.ts';
 
 // What decides where software can run or how it is built; the other hundred flags follow from the model.
 const flagsThatMatter = new Set(

@@ -1,8 +1,8 @@
 import type { Firmware } from '../../shared/sections/firmware.ts';
-import { dmiText } from '../dmi.ts';
 import { whole } from '../numbers.ts';
 import { known } from '../placeholder.ts';
-import { numberAt, readSmbios, type Smbios } from '../smbios.ts';
+import { dmiText } from '../smbios/dmi.ts';
+import { numberAt, readSmbios, type Smbios } from '../smbios/table.ts';
 import type { System } from '../system.ts';
 
 const variables = '/sys/firmware/efi/efivars';

@@ -1,8 +1,8 @@
 import type { Memory } from '../../shared/sections/memory.ts';
-import { dimmsOf } from '../dimms.ts';
-import { kibibytes } from '../meminfo.ts';
-import { numaNodes } from '../numa.ts';
-import { readSmbios } from '../smbios.ts';
+import { dimmsOf } from '../memory/dimms.ts';
+import { kibibytes } from '../memory/meminfo.ts';
+import { numaNodes } from '../memory/numa.ts';
+import { readSmbios } from '../smbios/table.ts';
 import type { System } from '../system.ts';
 
 /** The memory: what the kernel manages, the modules that firmware names, and the NUMA nodes. Never what is free. */

@@ -1,10 +1,10 @@
 import type { System as Section } from '../../shared/sections/system.ts';
-import { chassisType } from '../chassis.ts';
-import { dmiText } from '../dmi.ts';
-import { hypervisorOf } from '../hypervisor.ts';
 import { whole } from '../numbers.ts';
 import { known, knownUuid } from '../placeholder.ts';
-import { numberAt, readSmbios, type Smbios, uuidAt } from '../smbios.ts';
+import { chassisType } from '../smbios/chassis.ts';
+import { dmiText } from '../smbios/dmi.ts';
+import { hypervisorOf } from '../smbios/hypervisor.ts';
+import { numberAt, readSmbios, type Smbios, uuidAt } from '../smbios/table.ts';
 import type { System } from '../system.ts';
 
 /** What the machine is: maker, product, serial, UUID, board, chassis; from SMBIOS, or the device tree without it. */

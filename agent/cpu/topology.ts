@@ -1,5 +1,5 @@
-import { parseList, parseMask } from './cpu-list.ts';
-import type { System } from './system.ts';
+import type { System } from '../system.ts';
+import { parseList, parseMask } from './list.ts';
 
 const base = '/sys/devices/system/cpu';
 

@@ -1,7 +1,7 @@
-import type { Memory } from '../shared/sections/memory.ts';
-import { keyed } from './keyed.ts';
-import { known } from './placeholder.ts';
-import { numberAt, type Smbios, type Structure, stringAt } from './smbios.ts';
+import type { Memory } from '../../shared/sections/memory.ts';
+import { keyed } from '../keyed.ts';
+import { known } from '../placeholder.ts';
+import { numberAt, type Smbios, type Structure, stringAt } from '../smbios/table.ts';
 
 type Dimm = NonNullable<Memory['dimms']>[string];
 

@@ -1,6 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { underRoot } from './root.ts';
-import { type System, textOf } from './system.ts';
+import { underRoot } from '../root.ts';
+import { type System, textOf } from '../system.ts';
 import type { Entry } from './tar.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { System } from './system.ts';
+import type { System } from '../system.ts';
 
 /** A structure of the SMBIOS table (DSP0134, 6.1): a header, a formatted area, and strings. */
 export interface Structure {

@@ -1,6 +1,6 @@
-import { known } from './placeholder.ts';
-import { type Smbios, stringAt } from './smbios.ts';
-import type { System } from './system.ts';
+import { known } from '../placeholder.ts';
+import type { System } from '../system.ts';
+import { type Smbios, stringAt } from './table.ts';
 
 /**
  * Reads an SMBIOS string twice over: the kernel's file in /sys/class/dmi/id, which any user may read but for serials,

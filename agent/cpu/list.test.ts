@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatList, parseList, parseMask } from './cpu-list.ts';
+import { formatList, parseList, parseMask } from './list.ts';
 
 test('lists and masks of the kernel', () => {
   expect(parseList('0-2,8,10-11\n')).toEqual([0, 1, 2, 8, 10, 11]);

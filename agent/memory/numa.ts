@@ -1,8 +1,8 @@
-import type { Memory } from '../shared/sections/memory.ts';
-import { formatList, parseList, parseMask } from './cpu-list.ts';
+import type { Memory } from '../../shared/sections/memory.ts';
+import { formatList, parseList, parseMask } from '../cpu/list.ts';
+import { whole } from '../numbers.ts';
+import type { System } from '../system.ts';
 import { kibibytes } from './meminfo.ts';
-import { whole } from './numbers.ts';
-import type { System } from './system.ts';
 
 const base = '/sys/devices/system/node';
 

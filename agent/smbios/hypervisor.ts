@@ -1,5 +1,5 @@
-import { numberAt, type Smbios } from './smbios.ts';
-import type { System } from './system.ts';
+import type { System } from '../system.ts';
+import { numberAt, type Smbios } from './table.ts';
 
 const byVendor: [vendor: RegExp, product: RegExp, name: string][] = [
   [/^QEMU|^Bochs/, /./, 'qemu'],

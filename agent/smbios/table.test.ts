@@ -1,12 +1,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { observe as firmware } from './sections/firmware.ts';
-import { observe as memory } from './sections/memory.ts';
-import { observe as system } from './sections/system.ts';
-import { parseTable, readSmbios, stringAt, uuidAt, versionOf } from './smbios.ts';
-import { openSystem } from './system.ts';
-import { byte, dword, encode, encodeTable, entryPoint, qword, smbiosTree, word } from './testing/smbios.ts';
-import { makeTree } from './testing/tree.ts';
+import { observe as firmware } from '../sections/firmware.ts';
+import { observe as memory } from '../sections/memory.ts';
+import { observe as system } from '../sections/system.ts';
+import { openSystem } from '../system.ts';
+import { byte, dword, encode, encodeTable, entryPoint, qword, smbiosTree, word } from '../testing/smbios.ts';
+import { makeTree } from '../testing/tree.ts';
+import { parseTable, readSmbios, stringAt, uuidAt, versionOf } from './table.ts';
 
 const uuid = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
 

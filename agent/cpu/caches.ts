@@ -1,5 +1,5 @@
-import type { Cpu } from '../shared/sections/cpu.ts';
-import type { System } from './system.ts';
+import type { Cpu } from '../../shared/sections/cpu.ts';
+import type { System } from '../system.ts';
 import { groups } from './topology.ts';
 
 type Caches = NonNullable<Cpu['caches']>;
