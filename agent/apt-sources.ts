@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { maskCredentials } from './secrets.ts';
 
 /** One package source of APT. */
 export interface AptSource {
@@ -29,7 +30,7 @@ export function parseDeb822(text: string): AptSource[] {
     return [
       {
         types: list('types'),
-        uris: list('uris').map(maskCredentials),
+        uris: list('uris').map(address),
         suites: list('suites'),
         components: list('components'),
         enabled: !/^(no|false|without|off|disable|0)$/i.test(fields.get('enabled') ?? ''),
@@ -55,7 +56,7 @@ export function parseOneLine(text: string): AptSource[] {
     return [
       {
         types: [match[1]],
-        uris: [maskCredentials(uri)],
+        uris: [address(uri)],
         suites: [suite],
         components,
         enabled: true,
@@ -65,13 +66,14 @@ export function parseOneLine(text: string): AptSource[] {
   });
 }
 
-function maskCredentials(uri: string): string {
-  return uri.replace(/^([a-z0-9+.-]+:\/\/)[^/]*@/i, '$1***@').slice(0, 1024);
-}
-
 // A whole key in the file would be kilobytes in every report.
 function signedBy(value: string | undefined): string | undefined {
   if (!value) return undefined;
   if (value.includes('BEGIN PGP')) return `sha256:${createHash('sha256').update(value).digest('hex')}`;
   return value.replace(/\s+/g, ' ').slice(0, 1024);
+}
+
+// Passwords of private mirrors stay on the machine.
+function address(uri: string): string {
+  return maskCredentials(uri).slice(0, 1024);
 }

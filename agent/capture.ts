@@ -2,13 +2,19 @@ import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { record } from './capture/recorder.ts';
 import { tar } from './capture/tar.ts';
-import { maskSecrets } from './secrets.ts';
+import { maskCredentials, maskSecrets } from './secrets.ts';
 import { openSystem, type System } from './system.ts';
+
+// Masking twice changes nothing, so a report from the archive is still the same.
+const masks: [prefix: string, mask: (text: string) => string][] = [
+  ['/proc/cmdline', maskSecrets],
+  ['/etc/apt/', maskCredentials],
+];
 
 /**
  * Observes a machine and writes an archive of exactly what the observation read: files, links, names in directories.
  * Unpacked, it is a root on which the same observation gives the same report. The archive is for its owner only (0600):
- * serial numbers and the machine-id are in it; secrets of the kernel's command line are masked.
+ * serial numbers and the machine-id are in it. What a report masks is masked in it, too.
  * @param out a new file, .tar.gz
  * @returns the report, and how many entries the archive has
  * @throws when `out` exists or cannot be written
@@ -21,9 +27,11 @@ export function capture<Report>(
   const recorder = record(system);
   const report = observe(recorder.system);
   const entries = recorder.entries();
-  const commandLine = entries.get('/proc/cmdline');
-  if (commandLine?.kind === 'file') {
-    commandLine.content = Buffer.from(maskSecrets(commandLine.content.toString('utf8')));
+  for (const [path, entry] of entries) {
+    const mask = masks.find(([prefix]) => path.startsWith(prefix))?.[1];
+    if (mask !== undefined && entry.kind === 'file') {
+      entries.set(path, { kind: 'file', content: Buffer.from(mask(entry.content.toString('utf8'))) });
+    }
   }
   try {
     writeFileSync(out, gzipSync(tar(entries)), { flag: 'wx', mode: 0o600 });

@@ -8,6 +8,7 @@ test.each([
   ['ROOTPW=hunter2 rootpw=$6$salt$hash', 'ROOTPW=*** rootpw=***'],
   ['ds=nocloud;s=https://user:pw@host/seed/;api-key=k', 'ds=nocloud;s=https://***@host/seed/;api-key=***'],
   ['inst.ks=https://:t0ken@ks/x', 'inst.ks=https://***@ks/x'],
+  ['inst.repo=ftp://user:p@ss@mirror/x', 'inst.repo=ftp://***@mirror/x'],
   ['nonce=00ff auth=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc', 'nonce=*** auth=***'],
   ['x=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc', 'x=***'],
   ['blob=QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZn09', 'blob=***'],

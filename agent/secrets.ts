@@ -7,14 +7,18 @@ function isSecret(name: string): boolean {
   return words.some((word) => anywhere.test(word)) || atTheEnd.test(words.at(-1) ?? '');
 }
 
+/** A text in which users and passwords inside URLs are replaced by `***`. Masking twice changes nothing. */
+export function maskCredentials(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"]+@/gi, '$1***@');
+}
+
 /**
  * A command line in which these are replaced by `***`: the values of parameters whose names say secret (`token=`,
  * `x.password=`, `;api-key=`, `--token X`), users and passwords in URLs, signed tokens, and long mixed texts that are
  * likely a key. Masking twice changes nothing.
  */
 export function maskSecrets(line: string): string {
-  return line
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"]+@/gi, '$1***@')
+  return maskCredentials(line)
     .replace(/([\w.-]+)=("[^"]*"?|[^\s;&"]+)/g, (whole, name: string) => (isSecret(name) ? `${name}=***` : whole))
     .replace(/(--[\w-]+)(\s+)(?!-)(\S+)/g, (whole, name: string, gap: string) =>
       isSecret(name) ? `${name}${gap}***` : whole,
