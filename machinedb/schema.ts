@@ -88,6 +88,7 @@ export interface Database {
     status: 'pending' | 'current' | 'retired' | 'revoked';
     added_at: Time;
   };
+  node_hint: { hint: string; node: string };
   nonce_use: { nonce: string; fingerprint: string; node: string | null; at: Time };
   node_boot: { node: string; boot_id: string; first_at: Time; last_seq: number; digest: string | null };
   node_now: {

@@ -142,6 +142,14 @@ create unique index node_key_current on node_key (node) where status = 'current'
 create unique index node_key_pending on node_key (node) where status = 'pending';
 create index node_key_node on node_key (node);
 
+-- Something a machine can be recognised by (uuid:X, serial:X, board:X, mac:X), so that a claim finds its node.
+create table node_hint (
+  hint text not null,
+  node uuid not null references node (id) on delete cascade,
+  primary key (hint, node)
+);
+create index node_hint_node on node_hint (node);
+
 -- What a nonce was used for: the same key gets the same answer again, another key raises an alarm.
 create table nonce_use (
   nonce text primary key,

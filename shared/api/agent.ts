@@ -31,7 +31,7 @@ export const enrolBody = z.strictObject({
     .strictObject({ node: z.uuid(), signature: base64.max(500) })
     .optional()
     .describe('The node it already is, and the signature by the key it had over the same text'),
-  signature: base64.max(500).describe('By the new key over "machinedb-enrol\\n" + canonical JSON of the rest'),
+  signature: base64.max(500).describe('By the new key over the text of shared/enrol-text.ts'),
 });
 
 export const enrolReply = z.object({

@@ -1,0 +1,44 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { Problem } from './problem.ts';
+
+/**
+ * Cursors of lists: the key of the last item, opaque to clients. Paging is by key, never by offset, so that an item that
+ * comes or goes moves no other over a page's edge.
+ */
+const CHECK = 'machinedb list cursor';
+
+export function makeCursor(key: string): string {
+  const text = Buffer.from(key).toString('base64url');
+  return `${text}.${check(text)}`;
+}
+
+/** The key in a cursor of ours; undefined without cursor. Throws for anything else. */
+export function readCursor(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const [text = '', given = ''] = cursor.split('.');
+  const expected = check(text);
+  if (given.length !== expected.length || !timingSafeEqual(Buffer.from(given), Buffer.from(expected))) {
+    throw new Problem('cursor_invalid', 'the cursor is not one that a list gave: start again without it');
+  }
+  return Buffer.from(text, 'base64url').toString('utf8');
+}
+
+// It finds mistakes; a made-up cursor can do no harm, since what it selects is limited by the caller's scope anyway.
+function check(text: string): string {
+  return createHmac('sha256', CHECK).update(text).digest('base64url').slice(0, 12);
+}
+
+/** Cuts rows, one more than `limit` of which were read, into a page. */
+export function toPage<Row, Item>(
+  rows: Row[],
+  limit: number,
+  keyOf: (row: Row) => string,
+  toItem: (row: Row) => Item,
+): { items: Item[]; next?: string } {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map(toItem),
+    ...(rows.length > limit && last !== undefined ? { next: makeCursor(keyOf(last)) } : {}),
+  };
+}

@@ -1,0 +1,31 @@
+import type { Handlers } from '../context.ts';
+import { Problem } from '../problem.ts';
+import { exchangeAssertion } from '../trust/assertion.ts';
+import { enrol } from '../trust/enrol.ts';
+import { makeNonce } from '../trust/nonce.ts';
+
+export const enrolRoutes = {
+  getNonce: async ({ keys, config, now }) => ({
+    nonce: makeNonce(keys, now()),
+    expires_in: Math.floor(config.nonceLifeMs / 1000),
+  }),
+  enrol: async (context, { input, remote }) => await enrol(context, input.body, remote),
+  getToken: async (context, { input }) => {
+    const { token, expiresInS } = await exchangeAssertion(context, input.body.client_assertion);
+    return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInS, trust: context.keys.trust() };
+  },
+  getTrust: async ({ keys }) => ({
+    ...keys.trust(),
+    certificates: keys.authorities().map(({ certificate }) => certificate),
+  }),
+  getSelf: async ({ db }, { caller }) => {
+    if (caller.kind !== 'node') throw new Problem('forbidden', 'only a node asks for itself');
+    const row = await db
+      .selectFrom('node')
+      .innerJoin('node_now', 'node_now.node', 'node.id')
+      .select(['node.id', 'state', 'level', 'hashes', 'generation'])
+      .where('node.id', '=', caller.node)
+      .executeTakeFirstOrThrow();
+    return { node: row.id, state: row.state, level: caller.level, hashes: row.hashes, generation: row.generation };
+  },
+} satisfies Partial<Handlers>;

@@ -1,0 +1,131 @@
+// npm start: MachineDB with its own PostgreSQL, and this very machine enrolled in it by the shipped agent.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, relative } from 'node:path';
+import { pino } from 'pino';
+import { readConfig } from './config.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
+import { startOwnPostgres } from './postgres/start.ts';
+import { openState } from './state.ts';
+import { createJoinToken } from './trust/join-token.ts';
+
+const root = join(import.meta.dirname, '..');
+const agentPath = join(root, 'dist/machinedb-agent');
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, pino.destination(2));
+  const ending = new AbortController();
+  const stopped = new Promise<void>((resolve) =>
+    ending.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => ending.abort(new Error(signal)));
+
+  const state = await openState(config.stateDirectory);
+  const cleanUp: (() => Promise<void> | void)[] = [() => state.close()];
+  try {
+    buildAgent();
+    let databaseUrl = config.databaseUrl;
+    if (databaseUrl === undefined) {
+      const postgres = await startOwnPostgres({
+        state: state.directory,
+        log,
+        path: process.env.PATH ?? '',
+        signal: ending.signal,
+      });
+      cleanUp.push(() => postgres.stop());
+      databaseUrl = postgres.url;
+    }
+    const daemon = await startDaemon({ config, databaseUrl, stateDirectory: state.directory, log });
+    cleanUp.push(() => daemon.close());
+    const agent = await startAgent(daemon, join(state.directory, 'agent'));
+    cleanUp.push(() => stop(agent));
+    say(daemon, await waitForNode(daemon, ending.signal), state.directory);
+    await stopped;
+  } catch (error) {
+    if (!ending.signal.aborted) throw error;
+  } finally {
+    for (const step of cleanUp.reverse()) await step();
+  }
+}
+
+function buildAgent(): void {
+  const { status } = spawnSync(process.execPath, [join(root, 'agent/build.ts')], { stdio: ['ignore', 2, 2] });
+  if (status !== 0) throw new Error('the agent could not be built; see the message above');
+}
+
+/** Runs the shipped agent in observe mode; this start vouches for the machine it runs on by a join token for one use. */
+async function startAgent(daemon: Daemon, directory: string): Promise<ChildProcess> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const args = ['run', '--server', daemon.url, '--pin', daemon.pins.join(','), '--state', directory];
+  if (!existsSync(join(directory, 'identity.json'))) {
+    const tokenFile = join(directory, 'join-token');
+    writeFileSync(tokenFile, await createJoinToken(daemon.context.db, { uses: 1, expiresInS: 600, by: 'npm start' }), {
+      mode: 0o600,
+    });
+    args.push('--join-token-file', tokenFile);
+  }
+  // A process group of its own: the terminal's Ctrl-C reaches us, and we stop it in order.
+  return spawn(agentPath, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const force = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  await ended;
+  clearTimeout(force);
+}
+
+/** The name of the first node that has reported, within 30 s. */
+async function waitForNode(daemon: Daemon, signal: AbortSignal): Promise<string | undefined> {
+  for (let i = 0; i < 150 && !signal.aborted; i++) {
+    const row = await daemon.context.db
+      .selectFrom('node_now')
+      .innerJoin('node', 'node.id', 'node_now.node')
+      .select(['node', 'fqdn', 'observed_name'])
+      .where('observed_at', 'is not', null)
+      .where('state', 'in', ['approved', 'active', 'configuring'])
+      .orderBy('node.created_at')
+      .executeTakeFirst();
+    if (row !== undefined) return row.fqdn ?? row.observed_name ?? row.node;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return undefined;
+}
+
+function say(daemon: Daemon, node: string | undefined, state: string): void {
+  const here = (path: string) => relative(process.cwd(), path) || '.';
+  const command = here(join(root, 'machinedb/bin/machinedb'));
+  const inventory = here(join(root, 'machinedb/integrations/ansible/machinedb-inventory'));
+  const name = node ?? hostname();
+  const own = state === join(root, '.machinedb') ? '' : `export MACHINEDB_STATE=${state}\n  `;
+  const url = daemon.url === 'https://127.0.0.1:4280' ? '' : `export MACHINEDB_URL=${daemon.url}\n  `;
+  process.stdout.write(`
+MachineDB runs at ${daemon.url}
+The operator token is in ${here(join(state, 'operator.token'))}, the CA certificate in ${here(join(state, 'ca.pem'))}
+${node === undefined ? 'This machine has not reported yet; its agent tells why above.' : `This machine is in the inventory: ${node}`}
+
+Try, in another terminal:
+  ${own}${url}${command} nodes
+  ${command} show ${name}
+  ${command} site put ams1
+  ${command} rack put ams1 r1 --height 42
+  ${command} role put web
+  ${command} assign ${name} --site ams1 --rack r1 --unit 12 --role web --tags blue --reason 'first node'
+  ansible-inventory -i ${inventory} --graph
+
+Ctrl-C stops everything.
+`);
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`machinedb: ${(error as Error).message}\n`);
+  process.exit(1);
+}

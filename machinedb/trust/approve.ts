@@ -1,0 +1,75 @@
+import { sql } from 'kysely';
+import type { Tx } from '../db.ts';
+import { append, type NewRevision } from '../feed.ts';
+import { Problem } from '../problem.ts';
+import { project } from '../project.ts';
+import type { Keys } from './keys.ts';
+import { moveNode } from './node-state.ts';
+
+export interface Approval {
+  node: string;
+  /** The key that is approved; it must be the one that waits. */
+  fingerprint: string;
+  actor: string;
+  reason: string;
+  site?: string | null;
+  role?: string | null;
+}
+
+/** Trusts a node's key. Throws when it is not the key that waits for approval. */
+export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<void> {
+  const { node, fingerprint, actor, reason } = approval;
+  const row = await tx.selectFrom('node').selectAll().where('id', '=', node).forUpdate().executeTakeFirstOrThrow();
+  const nodeKeys = await tx.selectFrom('node_key').selectAll().where('node', '=', node).execute();
+  const pending = nodeKeys.find(({ status }) => status === 'pending');
+  const current = nodeKeys.find(({ status }) => status === 'current');
+  const waiting = pending ?? (row.level === 'claimed' || row.locked_at !== null ? current : undefined);
+  if (waiting === undefined) throw new Problem('conflict', `node ${node} has no key that waits for approval`);
+  if (waiting.fingerprint !== fingerprint) {
+    throw new Problem(
+      'conflict',
+      `the key that waits for approval on node ${node} is ${waiting.fingerprint}, not ${fingerprint}: compare with the node's console`,
+    );
+  }
+  if (pending !== undefined && current !== undefined) await setStatus(tx, current.fingerprint, 'retired');
+  await setStatus(tx, waiting.fingerprint, 'current');
+  await tx
+    .updateTable('node')
+    .set({ locked_at: null, locked_reason: null, revoked_at: null })
+    .where('id', '=', node)
+    .execute();
+  const moved = await moveNode(
+    tx,
+    node,
+    { level: 'approved', ...(row.state === 'discovered' ? { state: 'approved' as const } : {}) },
+    actor,
+    reason,
+  );
+  const intents = await initialIntents(tx, approval);
+  await append(
+    tx,
+    [...moved.revisions, ...intents],
+    [{ kind: 'node.approved', subject: `node/${node}`, actor, reason, data: { fingerprint } }, ...moved.events],
+  );
+  const projected = await project(tx, keys, [node], actor);
+  await append(tx, projected.revisions);
+}
+
+async function setStatus(tx: Tx, fingerprint: string, status: 'current' | 'retired'): Promise<void> {
+  await tx.updateTable('node_key').set({ status }).where('fingerprint', '=', fingerprint).execute();
+}
+
+/** The place and role that a rule or join token gives, unless a person has said otherwise already. */
+async function initialIntents(tx: Tx, { node, site, role, actor, reason }: Approval): Promise<NewRevision[]> {
+  const subject = `node/${node}`;
+  const { rows } = await sql<{ section: string }>`
+    select section from revision where subject = ${subject} and side = 'intended' and upper_inf(valid) and data is not null`.execute(
+    tx,
+  );
+  const has = new Set(rows.map(({ section }) => section));
+  const common = { subject, side: 'intended', source: 'operator', actor, reason } as const;
+  return [
+    ...(site == null || has.has('placement') ? [] : [{ ...common, section: 'placement', data: { site } }]),
+    ...(role == null || has.has('role') ? [] : [{ ...common, section: 'role', data: { name: role } }]),
+  ];
+}
