@@ -52,6 +52,17 @@ test('without sysfs, /proc/cpuinfo is counted', () => {
   expect(observe(openSystem('/none'))).toBeUndefined();
 });
 
+test('stepping 0 is a stepping, a model without a name is none', () => {
+  expect(identity('vendor_id\t: AuthenticAMD\nmodel\t\t: 0\nmodel name\t: unknown\nstepping\t: 0\n')).toEqual({
+    vendor: 'AuthenticAMD',
+    model: undefined,
+    family: undefined,
+    model_number: 0,
+    stepping: '0',
+    microcode: undefined,
+  });
+});
+
 test('POWER names its CPU elsewhere', () => {
   expect(identity('processor\t: 0\ncpu\t\t: POWER9, altivec supported\nrevision\t: 2.1\n')).toMatchObject({
     model: 'POWER9, altivec supported',

@@ -39,21 +39,23 @@ export function observe(system: System): Cpu | undefined {
 
 /** Who made the CPU and which it is, from the first processor of /proc/cpuinfo of x86, ARM, POWER or RISC-V. */
 export function identity(cpuinfo: string): Cpu {
-  const field = (key: string) => known(new RegExp(`^${key}[ \\t]*:[ \\t]*(.*)$`, 'm').exec(cpuinfo)?.[1]);
+  // '0' is a stepping, though no name.
+  const field = (key: string) => new RegExp(`^${key}[ \\t]*:[ \\t]*(.+)$`, 'm').exec(cpuinfo)?.[1]?.trim();
+  const name = (key: string) => known(field(key));
   const implementer = field('CPU implementer');
   if (implementer !== undefined) {
     const part = Number(field('CPU part') ?? 0);
     const { vendor, model } = armName(Number(implementer), part);
     const stepping = `r${Number(field('CPU variant') ?? 0)}p${Number(field('CPU revision') ?? 0)}`;
-    return { vendor, model: field('model name') ?? model, model_number: part, stepping };
+    return { vendor, model: name('model name') ?? model, model_number: part, stepping };
   }
   return {
-    vendor: field('vendor_id'),
-    model: field('model name') ?? field('cpu') ?? field('uarch'),
+    vendor: name('vendor_id'),
+    model: name('model name') ?? name('cpu') ?? name('uarch'),
     family: whole(field('cpu family')),
     model_number: whole(field('model')),
     stepping: field('stepping') ?? (field('cpu') && field('revision')),
-    microcode: field('microcode'),
+    microcode: name('microcode'),
   };
 }
 
