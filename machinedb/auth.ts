@@ -40,15 +40,14 @@ async function nodeOf(context: Context, content: NodeToken): Promise<Caller | un
   const row = await context.db
     .selectFrom('node_key')
     .innerJoin('node', 'node.id', 'node_key.node')
-    .select(['node.level', 'node_key.status'])
+    .select('node.level')
     .where('fingerprint', '=', content.fingerprint)
     .where('node', '=', content.node)
     .where('revoked_at', 'is', null)
-    .where('status', 'in', ['current', 'pending'])
+    .where('status', '=', 'current')
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  // A key that waits for approval proves nothing more than a claim, whatever the node's other key has earned.
-  const level = row.status === 'pending' || row.level === 'seen' ? 'claimed' : row.level;
+  const level = row.level === 'seen' ? 'claimed' : row.level;
   return { kind: 'node', node: content.node, fingerprint: content.fingerprint, level, expiresAt: content.expiresAt };
 }
 

@@ -24,7 +24,7 @@ export const caRoutes = {
   getCa: async ({ db }: Context) => await generations(db),
   rotateCa: async (context, request) => {
     const reply = await write(context, request, async (tx) => {
-      await context.keys.rotateCa(tx);
+      await context.keys.rotate(tx);
       const { reason } = request.input.body;
       await append(tx, [], [{ kind: 'ca.rotated', subject: 'fleet', actor: actor(request.caller), reason }]);
       return await generations(tx);

@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
 import { append, type NewRevision } from '../feed.ts';
@@ -23,16 +24,20 @@ export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<v
   const nodeKeys = await tx.selectFrom('node_key').selectAll().where('node', '=', node).execute();
   const pending = nodeKeys.find(({ status }) => status === 'pending');
   const current = nodeKeys.find(({ status }) => status === 'current');
+  const revoked = nodeKeys.filter(({ status }) => status === 'revoked' && row.revoked_at !== null);
   const waiting = pending ?? (row.level === 'claimed' || row.locked_at !== null ? current : undefined);
-  if (waiting === undefined) throw new Problem('conflict', `node ${node} has no key that waits for approval`);
-  if (waiting.fingerprint !== fingerprint) {
-    throw new Problem(
-      'conflict',
-      `the key that waits for approval on node ${node} is ${waiting.fingerprint}, not ${fingerprint}: compare with the node's console`,
-    );
+  const choices = waiting === undefined ? revoked : [waiting];
+  if (choices.length === 0) throw new Problem('conflict', `node ${node} has no key that waits for approval`);
+  const chosen = choices.find((key) => isEqual(key.fingerprint, fingerprint));
+  if (chosen === undefined) {
+    const names = choices.map((key) => key.fingerprint).join(', ');
+    const detail = `the key that waits for approval on node ${node} is ${names}, not ${fingerprint}: compare with the node's console`;
+    throw new Problem('conflict', detail);
   }
   if (pending !== undefined && current !== undefined) await setStatus(tx, current.fingerprint, 'retired');
-  await setStatus(tx, waiting.fingerprint, 'current');
+  await setStatus(tx, chosen.fingerprint, 'current');
+  // A person has judged which copy is the machine: boots that took turns before count no more.
+  if (row.locked_at !== null) await tx.deleteFrom('node_boot').where('node', '=', node).execute();
   await tx
     .updateTable('node')
     .set({ locked_at: null, locked_reason: null, revoked_at: null })
@@ -45,14 +50,20 @@ export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<v
     actor,
     reason,
   );
-  const intents = await initialIntents(tx, approval);
+  // project() reads the intents, so they go first; without any, the feed's lock is taken last.
+  await append(tx, await initialIntents(tx, approval));
+  const projected = await project(tx, keys, [node], actor);
+  const subject = `node/${node}`;
   await append(
     tx,
-    [...moved.revisions, ...intents],
-    [{ kind: 'node.approved', subject: `node/${node}`, actor, reason, data: { fingerprint } }, ...moved.events],
+    [...moved.revisions, ...projected.revisions],
+    [{ kind: 'node.approved', subject, actor, reason, data: { fingerprint } }, ...moved.events],
   );
-  const projected = await project(tx, keys, [node], actor);
-  await append(tx, projected.revisions);
+}
+
+function isEqual(a: string, b: string): boolean {
+  const [x, y] = [Buffer.from(a), Buffer.from(b)];
+  return x.length === y.length && timingSafeEqual(x, y);
 }
 
 async function setStatus(tx: Tx, fingerprint: string, status: 'current' | 'retired'): Promise<void> {

@@ -29,7 +29,7 @@ export async function exchangeAssertion(
   const key = await context.db
     .selectFrom('node_key')
     .innerJoin('node', 'node.id', 'node_key.node')
-    .select(['node_key.public_key', 'node_key.kind', 'node_key.fingerprint'])
+    .select(['public_key', 'kind', 'fingerprint', 'status'])
     .where('fingerprint', '=', String(header.kid))
     .where('node_key.status', 'in', ['current', 'pending'])
     .where('node.revoked_at', 'is', null)
@@ -40,6 +40,10 @@ export async function exchangeAssertion(
     header.alg === (key.kind === 'ed25519' ? 'EdDSA' : 'ES256') &&
     isSigned(key.public_key, key.kind, `${parts[0]}.${parts[1]}`, Buffer.from(parts[2]!, 'base64url'));
   if (!signed) throw new Problem('unauthenticated', 'the assertion is not by a key of this node: enrol first');
+  // Whoever came with this key knows the machine's hardware, no more: it may not report in the running node's name.
+  if (key.status === 'pending') {
+    throw new Problem('forbidden', `the key ${key.fingerprint} waits for approval: an operator must approve it`);
+  }
   const expiresAt = context.now() + context.config.tokenLifeMs;
   return {
     token: makeNodeToken(context.keys, { node: sub, fingerprint: key.fingerprint, expiresAt }),

@@ -12,8 +12,8 @@ const DAY_MS = 86_400_000;
 const CA_LIFE_MS = 3650 * DAY_MS;
 /** A running daemon renews its certificate when half of this is over. */
 export const LEAF_LIFE_MS = 90 * DAY_MS;
-// Backdated to 2020: a node whose clock stands at the build time of its image accepts it.
-const NOT_BEFORE = new Date('2020-01-01T00:00:00Z');
+// Backdated: a machine whose clock has lost its battery accepts it.
+const NOT_BEFORE = new Date('1970-01-01T00:00:00Z');
 
 x509.cryptoProvider.set(webcrypto as unknown as typeof globalThis.crypto);
 

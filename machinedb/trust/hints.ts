@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
 import type { Hardware } from '../schema.ts';
-import { identifying, SAME, score } from './match.ts';
+import { identifying, isSame } from './match.ts';
 
 /** The texts by which a machine is looked up. */
 export function hintsOf(hardware: Hardware): string[] {
@@ -22,25 +22,29 @@ export interface Matches {
 }
 
 /**
- * The nodes that a machine could be. Claims that share a hint wait for each other until the transaction ends, so that two
- * claims of one machine cannot both make a node.
+ * Lets claims that share any of these texts wait for each other until the transaction ends. Always in the order of the
+ * locks' numbers, so that two claims never wait for one another.
  */
+export async function lockHints(tx: Tx, hints: string[]): Promise<void> {
+  await sql`
+    select pg_advisory_xact_lock(7102, key)
+    from (select distinct hashtext(hint) as key from unnest(${hints}::text[]) as hint order by key) as keys`.execute(
+    tx,
+  );
+}
+
+/** The nodes that a machine could be; those that share most with it are looked at first. Call lockHints() before. */
 export async function findMatches(tx: Tx, hardware: Hardware): Promise<Matches> {
   const hints = hintsOf(hardware);
-  for (const hint of hints) await sql`select pg_advisory_xact_lock(7102, hashtext(${hint}))`.execute(tx);
   if (hints.length === 0) return { same: [], similar: [] };
-  const rows = await tx
-    .selectFrom('node_hint')
-    .innerJoin('node', 'node.id', 'node_hint.node')
-    .select(['node.id', 'node.hardware'])
-    .distinctOn('node.id')
-    .where('hint', 'in', hints)
-    .where('state', '<>', 'retired')
-    .orderBy('node.id')
-    .limit(500)
-    .execute();
+  const { rows } = await sql<{ id: string; hardware: Hardware }>`
+    select node.id, node.hardware
+    from (select node, count(*) as shared from node_hint where hint = any (${hints}::text[]) group by node) as found
+    join node on node.id = found.node
+    where node.state <> 'retired'
+    order by found.shared desc, node.id limit 500`.execute(tx);
   const mine = identifying(hardware);
-  const same = rows.filter((row) => score(mine, identifying(row.hardware)) >= SAME).map(({ id }) => id);
+  const same = rows.filter((row) => isSame(mine, identifying(row.hardware))).map(({ id }) => id);
   return { same, similar: rows.map(({ id }) => id).filter((id) => !same.includes(id)) };
 }
 

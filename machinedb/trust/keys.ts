@@ -14,10 +14,12 @@ import type { Trust } from '../../shared/api/agent.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { type Authority, createAuthority, openAuthority, SERVER_NAME } from './ca.ts';
 import { createKek, type Kek, readKek } from './seal.ts';
-import { openSecrets, putSecret } from './secrets.ts';
+import { lockSecret, openSecrets, putSecret, retireOld } from './secrets.ts';
 
 const NAMES = { mac: 'machinedb/mac', wanted: 'machinedb/wanted', ca: 'machinedb/ca' } as const;
 const REFRESH_MS = 1000;
+/** A new key signs only when it is this old: by then every daemon has read it. */
+const SETTLE_S = 3;
 
 /** The service's own keys. They live sealed in the database, so that every daemon has the same. */
 export interface Keys {
@@ -34,8 +36,11 @@ export interface Keys {
   authorities(): Authority[];
   /** Calls back after the authorities changed, on whichever daemon that was done. */
   onRotation(listener: () => void): void;
-  /** Makes a new CA generation, cross-signed by the one before; more than two generations: the oldest is retired. */
-  rotateCa(tx: Tx): Promise<void>;
+  /**
+   * Makes a new generation of the CA, cross-signed by the one before, and of the key of nonces and tokens. Two
+   * generations are valid; an older one is retired. The key that signs wanted states stays.
+   */
+  rotate(tx: Tx): Promise<void>;
   /** Reads the keys again now. */
   refresh(): Promise<void>;
   close(): void;
@@ -63,30 +68,48 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
     return fitting;
   });
   let macs: Buffer[] = [];
+  let macNow: Buffer | undefined;
   let wanted: WantedKey[] = [];
   let authorities: Authority[] = [];
   let version = '';
   const listeners: (() => void)[] = [];
 
-  const refresh = async () => {
-    const { rows } = await sql<{ version: string }>`
-      select string_agg(name || generation || coalesce(retired_at::text, ''), ',' order by name, generation) as version
+  const read = async () => {
+    const { rows } = await sql<{ version: string; unsettled: number }>`
+      select string_agg(name || generation || coalesce(retired_at::text, ''), ',' order by name, generation) as version,
+        count(*) filter (where name = ${NAMES.mac} and created_at > now() - make_interval(secs => ${SETTLE_S})) as unsettled
       from secret where name like 'machinedb/%'`.execute(db);
-    if (rows[0]!.version === version) return;
+    const { version: found, unsettled } = rows[0]!;
+    const seen = `${found} ${unsettled}`;
+    if (seen === version) return;
     macs = (await openSecrets(db, kek, NAMES.mac)).map(({ value }) => value);
+    macNow = macs[Math.min(unsettled, macs.length - 1)];
     wanted = (await openSecrets(db, kek, NAMES.wanted)).map(({ value }) => toWantedKey(value));
+    const before = authorities.map(({ pin }) => pin).join();
     authorities = (await openSecrets(db, kek, NAMES.ca)).map(openAuthority);
-    const first = version === '';
-    version = rows[0]!.version;
-    if (!first) for (const listener of listeners) listener();
+    version = seen;
+    if (before !== '' && before !== authorities.map(({ pin }) => pin).join())
+      for (const listener of listeners) listener();
+  };
+  // One look at a time: a look that began before a rotation must not end after the one that saw it.
+  let looking: Promise<void> = Promise.resolve();
+  const refresh = async () => {
+    looking = looking.catch(() => undefined).then(read);
+    await looking;
   };
   await refresh();
+  let busy = false;
   // A daemon learns of another's rotation within a second; a failed look is repeated by the next.
-  const timer = setInterval(() => void refresh().catch(() => undefined), REFRESH_MS).unref();
+  const timer = setInterval(async () => {
+    if (busy) return;
+    busy = true;
+    await refresh().catch(() => undefined);
+    busy = false;
+  }, REFRESH_MS).unref();
 
   return {
     kek,
-    mac: (label, text) => hmac(macs[0]!, label, text).toString('base64url'),
+    mac: (label, text) => hmac(macNow!, label, text).toString('base64url'),
     isMac(label, text, mac) {
       const given = Buffer.from(mac, 'base64url');
       return macs.some((key) => given.length === 32 && timingSafeEqual(hmac(key, label, text), given));
@@ -102,18 +125,14 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
     }),
     authorities: () => authorities,
     onRotation: (listener) => listeners.push(listener),
-    async rotateCa(tx) {
-      const current = await openSecrets(tx, kek, NAMES.ca);
-      const next = await createAuthority(now(), openAuthority(current[0]!));
+    async rotate(tx) {
+      await lockSecret(tx, NAMES.ca);
+      const [current] = await openSecrets(tx, kek, NAMES.ca);
+      const next = await createAuthority(now(), openAuthority(current!));
       await putSecret(tx, kek, NAMES.ca, next.value, next.public);
-      for (const old of current.slice(1)) {
-        await tx
-          .updateTable('secret')
-          .set({ retired_at: new Date(now()) })
-          .where('name', '=', NAMES.ca)
-          .where('generation', '=', old.generation)
-          .execute();
-      }
+      await putSecret(tx, kek, NAMES.mac, randomBytes(32));
+      await retireOld(tx, NAMES.ca);
+      await retireOld(tx, NAMES.mac);
     },
     refresh,
     close: () => clearInterval(timer),

@@ -1,7 +1,7 @@
 import type { Hardware } from '../schema.ts';
 
 /** Two descriptions with at least this score are the same machine. */
-export const SAME = 100;
+const SAME = 100;
 
 const PLACEHOLDER =
   /^(to be filled.*|default( string)?|not (specified|available|applicable|present)|none|n\/?a|unknown|system serial number|serial|o\.?e\.?m\.?|0+|f+|x+|123456789|0123456789|1234567890|empty|invalid)$/i;
@@ -13,23 +13,39 @@ export function identifying(hardware: Hardware): Hardware {
     return trimmed === undefined || trimmed === '' || PLACEHOLDER.test(trimmed) ? undefined : trimmed;
   };
   const uuid = text(hardware.uuid)?.toLowerCase();
-  const macs = (hardware.macs ?? []).map((mac) => mac.toLowerCase()).filter(isOwnMac);
+  const own = (hardware.macs ?? []).map((mac) => mac.toLowerCase()).filter(isOwnMac);
+  const burnedIn = own.filter((mac) => !isLocal(mac));
   return {
     ...hardware,
     uuid: uuid === undefined || /^[0-]+$|^[f-]+$/.test(uuid) ? undefined : uuid,
     serial: text(hardware.serial),
     board_serial: text(hardware.board_serial),
-    macs: [...new Set(macs)].sort(),
+    macs: [...new Set(burnedIn.length > 0 ? burnedIn : own)].sort(),
   };
 }
 
-/** A unicast MAC that is not all zero. Locally administered ones count: virtual machines have no other. */
+/** A unicast MAC that is not all zero. */
 function isOwnMac(mac: string): boolean {
   return (
     /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) &&
     mac !== '00:00:00:00:00:00' &&
     (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0
   );
+}
+
+/** Locally administered: a virtual function's, made up at each boot; but a virtual machine may have no other. */
+function isLocal(mac: string): boolean {
+  return (Number.parseInt(mac.slice(0, 2), 16) & 2) !== 0;
+}
+
+/**
+ * Whether two descriptions are of one machine. Twins that share a chassis' UUID and serial number are not: when no MAC
+ * address is common though both have some, the board must vouch.
+ */
+export function isSame(a: Hardware, b: Hardware): boolean {
+  const strangers = (a.macs?.length ?? 0) > 0 && (b.macs?.length ?? 0) > 0 && shared(a.macs!, b.macs!) === 0;
+  const board = a.board_serial !== undefined && a.board_serial === b.board_serial;
+  return score(a, b) >= SAME && (!strangers || board);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type OperatorScope, operatorScopes } from '../../shared/api/row.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
@@ -52,12 +52,19 @@ export async function createOperatorToken(
   return { id: row.id, token: text, createdAt: row.created_at };
 }
 
-/** On the first start of a state directory, makes a token with all scopes and keeps it there (mode 0600). */
+/**
+ * On the first start of a state directory, makes a token with all scopes and keeps it there (mode 0600). A file whose
+ * token this database does not know is of another database, and is replaced; a revoked one stays.
+ */
 export async function ensureOperatorToken(db: Db, stateDirectory: string): Promise<void> {
   const file = join(stateDirectory, 'operator.token');
-  if (existsSync(file)) return;
-  await transaction(db, async (tx) => {
-    const { token } = await createOperatorToken(tx, { name: 'operator', scopes: operatorScopes, createdBy: 'system' });
-    writeFileDurably(file, `${token}\n`, 0o600);
-  });
+  if (existsSync(file)) {
+    const hash = hashToken(readFileSync(file, 'utf8').trim());
+    const known = await db.selectFrom('token').select('id').where('hash', '=', hash).executeTakeFirst();
+    if (known !== undefined) return;
+  }
+  const { token } = await transaction(db, (tx) =>
+    createOperatorToken(tx, { name: 'operator', scopes: operatorScopes, createdBy: 'system' }),
+  );
+  writeFileDurably(file, `${token}\n`, 0o600);
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
 import type { Hardware } from '../schema.ts';
 import { identifying } from './match.ts';
+import { plainAddress } from './source.ts';
 
 export interface RuleMatch {
   name: string;
@@ -19,7 +20,7 @@ export async function takeRule(tx: Tx, hardware: Hardware, from: string): Promis
   const { rows } = await sql<RuleMatch>`
     select name, site, role from approval_rule
     where (serials is null or ${serial ?? null}::text = any (serials))
-      and (networks is null or exists (select from unnest(networks) as n where ${toInet(from)}::inet <<= n))
+      and (networks is null or exists (select from unnest(networks) as n where ${plainAddress(from)}::inet <<= n))
       and (vendor is null or vendor = ${vendor ?? null})
       and (product is null or product = ${product ?? null})
       and (expires_at is null or expires_at > now())
@@ -34,9 +35,4 @@ export async function takeRule(tx: Tx, hardware: Hardware, from: string): Promis
     .where('uses_left', 'is not', null)
     .execute();
   return rule;
-}
-
-/** An IPv4 peer on a dual-stack socket shows as ::ffff:a.b.c.d; networks of rules are written as a.b.c.d. */
-function toInet(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
 }

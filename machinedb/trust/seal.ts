@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { writeFileDurably } from '../durable-file.ts';
 
 /** The key-encryption key: 32 bytes that never enter the database. `id` names it there. */
@@ -16,6 +16,9 @@ export interface Sealed {
 /** Reads the key-encryption key from its file (64 hexadecimal digits); undefined when there is no file. */
 export function readKek(file: string): Kek | undefined {
   if (!existsSync(file)) return undefined;
+  if ((statSync(file).mode & 0o007) !== 0) {
+    throw new Error(`the key-encryption key in ${file} can be read by everybody: close it with "chmod 600 ${file}"`);
+  }
   const text = readFileSync(file, 'utf8').trim();
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new Error(`the key-encryption key in ${file} is not 64 hexadecimal digits: put the right file there`);

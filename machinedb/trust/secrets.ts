@@ -11,6 +11,18 @@ export interface OpenSecret {
   retired_at: Date | null;
 }
 
+/** Lets the writers of one secret wait for each other until the transaction ends. */
+export async function lockSecret(tx: Tx, name: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(7101, hashtext(${name}))`.execute(tx);
+}
+
+/** Retires all generations of a secret but the two newest. */
+export async function retireOld(tx: Tx, name: string): Promise<void> {
+  await sql`
+    update secret set retired_at = now() where name = ${name} and retired_at is null and generation < (
+      select max(generation) - 1 from secret where name = ${name})`.execute(tx);
+}
+
 /** Stores a value as the next generation of a secret. Answers that generation. */
 export async function putSecret(
   tx: Tx,
@@ -19,7 +31,7 @@ export async function putSecret(
   value: Buffer,
   details: Record<string, unknown> = {},
 ): Promise<number> {
-  await sql`select pg_advisory_xact_lock(7101, hashtext(${name}))`.execute(tx);
+  await lockSecret(tx, name);
   const { last } = await tx
     .selectFrom('secret')
     .select(sql<number>`coalesce(max(generation), 0)`.as('last'))

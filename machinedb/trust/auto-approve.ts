@@ -1,0 +1,22 @@
+import type { Tx } from '../db.ts';
+import { approve } from './approve.ts';
+import type { Checked } from './claim.ts';
+import { useJoinToken } from './join-token.ts';
+import type { Keys } from './keys.ts';
+import { takeRule } from './rules.ts';
+
+/** Approves a claimed node's key when its claim brings a good join token, or meets an approval rule. */
+export async function autoApprove(tx: Tx, keys: Keys, node: string, checked: Checked): Promise<void> {
+  const { claim, fingerprint, from } = checked;
+  const token = claim.join_token === undefined ? undefined : await useJoinToken(tx, claim.join_token);
+  if (token !== undefined) {
+    const actor = `join-token/${token.id}`;
+    const { site, role } = token;
+    await approve(tx, keys, { node, fingerprint, actor, reason: 'join token', site, role });
+    return;
+  }
+  const rule = await takeRule(tx, claim.hardware, from);
+  if (rule === undefined) return;
+  const { name, site, role } = rule;
+  await approve(tx, keys, { node, fingerprint, actor: `rule/${name}`, reason: 'approval rule', site, role });
+}
