@@ -4,12 +4,23 @@ import { exchangeAssertion } from '../trust/assertion.ts';
 import { enrol } from '../trust/enrol.ts';
 import { makeNonce } from '../trust/nonce.ts';
 
+/** Anybody may send one, so it is kept small. */
+const CLAIM_LIMIT = 64 * 1024;
+
 export const enrolRoutes = {
   getNonce: async ({ keys, config, now }) => ({
     nonce: makeNonce(keys, now()),
     expires_in: Math.floor(config.nonceLifeMs / 1000),
   }),
-  enrol: async (context, { input, remote }) => await enrol(context, input.body, remote),
+  enrol: async (context, { input, raw, remote }) => {
+    if (raw.length > CLAIM_LIMIT) {
+      throw new Problem(
+        'too_large',
+        `a claim is larger than ${CLAIM_LIMIT} bytes: send only what identifies the machine`,
+      );
+    }
+    return await enrol(context, input.body, remote);
+  },
   getToken: async (context, { input }) => {
     const { token, expiresInS } = await exchangeAssertion(context, input.body.client_assertion);
     return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInS, trust: context.keys.trust() };

@@ -15,8 +15,11 @@ export function identifying(hardware: Hardware): Hardware {
   const uuid = text(hardware.uuid)?.toLowerCase();
   const own = (hardware.macs ?? []).map((mac) => mac.toLowerCase()).filter(isOwnMac);
   const burnedIn = own.filter((mac) => !isLocal(mac));
+  const { vendor, product, hostname } = hardware;
   return {
-    ...hardware,
+    vendor,
+    product,
+    hostname,
     uuid: uuid === undefined || /^[0-]+$|^[f-]+$/.test(uuid) ? undefined : uuid,
     serial: text(hardware.serial),
     board_serial: text(hardware.board_serial),

@@ -9,8 +9,8 @@ const identifier = z
   .regex(/^[\x21-\x7e]+$/);
 const hint = z.string().min(1).max(200).optional();
 
-/** Hints for matching a machine with a node; never credentials. */
-export const hardware = z.object({
+/** Hints for matching a machine with a node; never credentials. What a newer agent adds is signed, too, so it is kept. */
+export const hardware = z.looseObject({
   uuid: hint,
   serial: hint,
   board_serial: hint,

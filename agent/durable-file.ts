@@ -1,0 +1,15 @@
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** Writes a small file so that after a power cut there is the old one or the new one, whole. */
+export function writeDurably(path: string, text: string, mode: number): void {
+  const draft = `${path}.new`;
+  const file = openSync(draft, 'w', mode);
+  writeSync(file, text);
+  fsyncSync(file);
+  closeSync(file);
+  renameSync(draft, path);
+  const directory = openSync(dirname(path), 'r');
+  fsyncSync(directory);
+  closeSync(directory);
+}
