@@ -10,6 +10,8 @@ const RECONNECT_MS = 1000;
 
 /** Reads the one ordered sequence of revisions and events. */
 export interface FeedReader {
+  /** Name of this history: the first half of a cursor. */
+  readonly epoch: string;
   /** Items after a cursor, in order, at most `limit`. Throws `gone` for a cursor of another history or of the future. */
   read(cursor: string | undefined, limit: number): Promise<{ items: FeedItem[]; cursor: string }>;
   /** Cursor of the newest item. */
@@ -42,6 +44,7 @@ export function openFeedReader(db: Db, epoch: string, url: string, log: Logger):
   const hints = listenForHints(url, wake, log);
   const latest = async () => `${epoch}.${await lastSeq(db)}`;
   return {
+    epoch,
     latest,
     async read(cursor, limit) {
       if (cursor === 'now') return { items: [], cursor: await latest() };
@@ -123,6 +126,7 @@ function listenForHints(url: string, wake: () => void, log: Logger): { close(): 
       connectionString: url,
       application_name: 'machinedb feed',
       connectionTimeoutMillis: 10_000,
+      keepAlive: true,
     });
     client = connection;
     connection.on('notification', wake);

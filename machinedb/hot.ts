@@ -1,0 +1,49 @@
+import type { Node } from '../shared/api/nodes.ts';
+
+/** What lists show of a node's sections. */
+export interface Hot {
+  fqdn: string | undefined;
+  observed_name: string | undefined;
+  site: string | undefined;
+  rack: string | undefined;
+  unit: number | undefined;
+  role: string | undefined;
+  tags: string[];
+  mode: Node['mode'];
+  model: string | undefined;
+  serial: string | undefined;
+  macs: string[];
+}
+
+interface Sections {
+  hostname?: { hostname?: string; domain?: string; fqdn?: string };
+  placement?: { site?: string; rack?: string; unit?: number };
+  role?: { name?: string };
+  tags?: Record<string, true>;
+  mode?: { mode?: Node['mode'] };
+  system?: { product?: string; serial?: string };
+  nics?: Record<string, { mac?: string }>;
+}
+
+/** The columns of node_now that follow from observed and wanted sections: for the projection and for the past alike. */
+export function hotOf(observed: Record<string, unknown>, wanted: Record<string, unknown>): Hot {
+  const is = observed as Sections;
+  const should = wanted as Sections;
+  const { hostname, domain } = should.hostname ?? {};
+  const { site, rack, unit } = should.placement ?? {};
+  return {
+    fqdn: hostname === undefined ? undefined : domain === undefined ? hostname : `${hostname}.${domain}`,
+    observed_name: is.hostname?.fqdn ?? is.hostname?.hostname,
+    site,
+    rack,
+    unit,
+    role: should.role?.name,
+    tags: Object.keys(should.tags ?? {}).sort(),
+    mode: should.mode?.mode ?? 'observe',
+    model: is.system?.product,
+    serial: is.system?.serial,
+    macs: Object.values(is.nics ?? {})
+      .flatMap(({ mac }) => (mac === undefined ? [] : [mac]))
+      .sort(),
+  };
+}

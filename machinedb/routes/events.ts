@@ -1,0 +1,22 @@
+import type { WebSocket } from 'ws';
+import { stillValid } from '../auth.ts';
+import type { Context, Handlers, Request } from '../context.ts';
+import { followFeed } from '../follow.ts';
+
+/** What a WebSocket does to its connection. */
+export type Socket = (context: Context, request: Request<'events'>, connection: WebSocket) => Promise<void>;
+
+export const eventRoutes = {
+  events: async ({ feed }: Context, { input: { query } }) => {
+    const limit = query.limit ?? 100;
+    const { items, cursor } = await feed.read(query.cursor, limit);
+    return { items, cursor, ...(items.length === limit ? { next: cursor } : {}) };
+  },
+} satisfies Partial<Handlers>;
+
+export const events: Socket = async (context, request, connection) => {
+  await followFeed(context.feed, connection, {
+    from: request.input.query.cursor,
+    stillValid: () => stillValid(context, request.caller),
+  });
+};

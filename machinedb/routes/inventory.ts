@@ -1,0 +1,58 @@
+import { sql } from 'kysely';
+import type { Reply } from '../../shared/api.ts';
+import { fleetAt } from '../asof.ts';
+import type { Context, Handlers } from '../context.ts';
+import type { Db } from '../db.ts';
+import { addressOf, assemble, isHost, toHost } from '../inventory.ts';
+import { createInventoryCache } from '../inventory-cache.ts';
+import { selectNodes, toNode } from '../node-view.ts';
+
+const NODE_EXPORTER = 9100;
+
+// One cache a pool: what it holds is checked against the database at every request.
+const caches = new WeakMap<Db, ReturnType<typeof createInventoryCache>>();
+
+async function inventoryNow(db: Db) {
+  const cache = caches.get(db) ?? createInventoryCache(db);
+  caches.set(db, cache);
+  return await cache();
+}
+
+async function inventoryAt(db: Db, time: string) {
+  const nodes = await fleetAt(db, time);
+  return assemble(nodes.filter(({ node, revoked }) => !revoked && isHost(node)).map(toHost));
+}
+
+export const inventoryRoutes = {
+  inventory: async ({ db }: Context, { input: { query } }, extra) => {
+    const { body, etag } = query.as_of === undefined ? await inventoryNow(db) : await inventoryAt(db, query.as_of);
+    extra.etag = etag;
+    extra.type = 'application/json; charset=utf-8';
+    // The text is JSON already: parsing it only to print it again would cost more than all the rest.
+    return body as unknown as Reply<'inventory'>;
+  },
+  prometheusTargets: async ({ db }: Context, { input: { query } }) => {
+    const rows = await selectNodes(db)
+      .select(sql<unknown>`n.observed -> 'network'`.as('network'))
+      .where('node.revoked_at', 'is', null)
+      .orderBy('node.id')
+      .execute();
+    return rows.flatMap((row) => {
+      const node = toNode(row);
+      if (!isHost(node)) return [];
+      const host = addressOf({ node, network: row.network }) ?? node.fqdn;
+      if (host === undefined) return [];
+      const port = query.port ?? NODE_EXPORTER;
+      return [{ targets: [host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`], labels: labelsOf(node) }];
+    });
+  },
+} satisfies Partial<Handlers>;
+
+function labelsOf(node: ReturnType<typeof toNode>): Record<string, string> {
+  const { id, name, site, rack, role, state, model } = node;
+  return Object.fromEntries(
+    Object.entries({ id, name, site, rack, role, state, model }).flatMap(([key, value]) =>
+      value === undefined ? [] : [[`__meta_machinedb_${key}`, value]],
+    ),
+  );
+}

@@ -1,0 +1,42 @@
+import { changes } from '../../shared/diff.ts';
+import type { Context, Handlers } from '../context.ts';
+import { historyOf } from '../history.ts';
+import { detailAt, detailNow } from '../node-detail.ts';
+import { findingsAt, findingsNow } from '../node-findings.ts';
+import { listNodes } from '../node-list.ts';
+import { nodeForRead } from '../node-ref.ts';
+import { errorsNow, sectionsAt, wantedAt } from '../sections-at.ts';
+
+export const nodeReads = {
+  listNodes: async ({ db }: Context, { input: { query } }) => await listNodes(db, query),
+  getNode: async ({ db }, { input: { params, query } }) => {
+    const id = await nodeForRead(db, params.node);
+    return query.as_of === undefined ? await detailNow(db, id) : await detailAt(db, id, query.as_of);
+  },
+  getObserved: async ({ db }, { input: { params, query } }) => {
+    const id = await nodeForRead(db, params.node);
+    const sections = await sectionsAt(db, id, 'observed', query.as_of);
+    // Errors are kept in no history.
+    return { sections, errors: query.as_of === undefined ? await errorsNow(db, id) : {} };
+  },
+  getWanted: async ({ db }, { input: { params, query } }) => {
+    return await wantedAt(db, await nodeForRead(db, params.node), query.as_of);
+  },
+  getNodeFindings: async ({ db }, { input: { params, query } }) => {
+    const id = await nodeForRead(db, params.node);
+    return { items: query.as_of === undefined ? await findingsNow(db, id) : await findingsAt(db, id, query.as_of) };
+  },
+  getHistory: async ({ db, feed }, { input: { params, query } }) => {
+    const id = await nodeForRead(db, params.node);
+    return await historyOf(db, feed.epoch, `node/${id}`, query);
+  },
+  diffNode: async ({ db }, { input: { params, query } }) => {
+    const id = await nodeForRead(db, params.node);
+    const at = async (time: string | undefined) => ({
+      observed: await sectionsAt(db, id, 'observed', time),
+      intended: await sectionsAt(db, id, 'intended', time),
+      wanted: (await wantedAt(db, id, time)).wanted,
+    });
+    return { changes: changes(await at(query.from), await at(query.to)) };
+  },
+} satisfies Partial<Handlers>;
