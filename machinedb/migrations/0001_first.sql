@@ -237,7 +237,8 @@ create table allocation (
   until timestamptz,
   check ((state = 'quarantined') = (until is not null))
 );
-create unique index allocation_of on allocation (node, network, interface, label) where state <> 'quarantined';
+create unique index allocation_of on allocation (node, network, interface, label) where state = 'active';
+create index allocation_node on allocation (node);
 create index allocation_network on allocation (network, address);
 
 -- One typed difference between wanted and observed, open now.
