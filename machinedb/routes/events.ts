@@ -14,7 +14,7 @@ export const eventRoutes = {
   },
 } satisfies Partial<Handlers>;
 
-export const events: Socket = async (context, request, connection) => {
+export const eventsSocket: Socket = async (context, request, connection) => {
   await followFeed(context.feed, connection, {
     from: request.input.query.cursor,
     stillValid: () => stillValid(context, request.caller),
