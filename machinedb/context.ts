@@ -8,6 +8,7 @@ import type { FeedReader } from './feed-reader.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import type { Metrics } from './metrics.ts';
 import type { Reports } from './reports.ts';
+import type { Sessions } from './sessions.ts';
 import type { Keys } from './trust/keys.ts';
 
 /** What one daemon has while it runs. Nothing in it is state that another daemon would miss. */
@@ -21,6 +22,7 @@ export interface Context {
   heartbeats: Heartbeats;
   reports: Reports;
   feed: FeedReader;
+  sessions: Sessions;
   metrics: Metrics;
   /** This daemon's clock, milliseconds since 1970. PostgreSQL's clock decides whatever two daemons must agree on. */
   now: () => number;

@@ -1,0 +1,31 @@
+import { sql } from 'kysely';
+import { actor, type Handlers } from '../context.ts';
+import { append } from '../feed.ts';
+import { openapiDocument } from '../openapi.ts';
+import { Problem } from '../problem.ts';
+import { write } from '../write.ts';
+
+export const serviceRoutes = {
+  healthz: async () => ({ status: 'ok' as const }),
+  readyz: async ({ db }) => {
+    try {
+      await sql`select 1 from fleet`.execute(db);
+    } catch {
+      throw new Problem('unavailable', 'the database does not answer', { retryAfter: 2 });
+    }
+    return { status: 'ok' as const };
+  },
+  metrics: async ({ db, metrics }, _request, extra) => {
+    extra.type = 'text/plain; version=0.0.4; charset=utf-8';
+    return await metrics.render(db);
+  },
+  openapi: async () => openapiDocument(),
+  holdFleet: async (context, request) =>
+    await write(context, request, async (tx) => {
+      const { hold, reason } = request.input.body;
+      await tx.updateTable('fleet').set({ hold, hold_reason: hold ? reason : null }).execute();
+      const kind = hold ? 'fleet.held' : 'fleet.released';
+      await append(tx, [], [{ kind, subject: 'fleet', actor: actor(request.caller), reason }]);
+      return { hold, reason };
+    }),
+} satisfies Partial<Handlers>;
