@@ -8,7 +8,7 @@ import { Problem } from '../problem.ts';
 import type { Database } from '../schema.ts';
 import { approve } from '../trust/approve.ts';
 import { createJoinToken } from '../trust/join-token.ts';
-import { moveNode } from '../trust/node-state.ts';
+import { revoke } from '../trust/revoke.ts';
 import { write } from '../write.ts';
 
 function toRule(row: Selectable<Database['approval_rule']>) {
@@ -38,19 +38,7 @@ export const approvalRoutes = {
     await write(context, request, async (tx) => {
       const node = await nodeForWrite(tx, request.input.params.node);
       const { reason } = request.input.body;
-      const who = actor(request.caller);
-      await tx.updateTable('node').set({ revoked_at: sql<Date>`clock_timestamp()` }).where('id', '=', node).execute();
-      await tx
-        .updateTable('node_key')
-        .set({ status: 'revoked' })
-        .where('node', '=', node)
-        .where('status', 'in', ['current', 'pending'])
-        .execute();
-      const moved = await moveNode(tx, node, { level: 'claimed' }, who, reason);
-      await append(tx, moved.revisions, [
-        { kind: 'node.revoked', subject: `node/${node}`, actor: who, reason },
-        ...moved.events,
-      ]);
+      await revoke(tx, node, actor(request.caller), reason);
       return { node: await viewNode(tx, node) };
     }),
   createJoinToken: async (context, request) => {
