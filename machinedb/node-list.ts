@@ -23,7 +23,7 @@ export async function listNodes(db: Reader, query: Query): Promise<{ items: Node
   if (query.rack !== undefined) select = select.where('n.rack', '=', query.rack);
   if (query.state !== undefined) select = select.where('node.state', '=', query.state);
   if (query.health !== undefined) select = select.where(health, '=', query.health);
-  if (query.tag !== undefined) select = select.where('n.tags', '@>', [query.tag] as never);
+  if (query.tag !== undefined) select = select.where(sql<boolean>`n.tags @> array[${query.tag}]::text[]`);
   if (query.q !== undefined) {
     const pattern = `%${query.q.replace(/[\\%_]/g, '\\$&')}%`;
     select = select.where(

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Reader } from './db.ts';
 import { Problem } from './problem.ts';
 
@@ -25,7 +26,7 @@ export async function nodeForRead(db: Reader, reference: string): Promise<string
     .selectFrom('node_now')
     .select('node')
     .$if(kind === 'serial', (query) => query.where('serial', '=', value!))
-    .$if(kind === 'mac', (query) => query.where('macs', '@>', [value!.toLowerCase()]))
+    .$if(kind === 'mac', (query) => query.where(sql<boolean>`macs @> array[${value!.toLowerCase()}]::text[]`))
     .$if(kind === 'name', (query) => query.where('observed_name', '=', value!))
     .orderBy('node')
     .limit(3)

@@ -1,6 +1,7 @@
 import type { Db } from '../db.ts';
 import { transaction } from '../db.ts';
 import { append, type NewRevision } from '../feed.ts';
+import { findingsOf } from '../findings.ts';
 import { hotOf } from '../hot.ts';
 
 export interface TestNode {
@@ -43,6 +44,7 @@ export async function putNode(db: Db, id: string, { observed = {}, wanted = {}, 
       node: id,
       observed: JSON.stringify(observed),
       wanted: JSON.stringify(wanted),
+      findings: findingsOf(id, wanted, observed, [], []).length,
       generation: 1,
       hashes: '{}',
       errors: '{}',
