@@ -21,11 +21,11 @@ interface Sections {
   role?: { name?: string };
   tags?: Record<string, true>;
   mode?: { mode?: Node['mode'] };
-  system?: { product?: string; serial?: string };
+  system?: { vendor?: string; product?: string; serial?: string };
   nics?: Record<string, { mac?: string }>;
 }
 
-/** The columns of node_now that follow from observed and wanted sections: for the projection and for the past alike. */
+/** The columns of node_now that follow from observed and wanted sections, for the past: as project() has them now. */
 export function hotOf(observed: Record<string, unknown>, wanted: Record<string, unknown>): Hot {
   const is = observed as Sections;
   const should = wanted as Sections;
@@ -40,7 +40,7 @@ export function hotOf(observed: Record<string, unknown>, wanted: Record<string, 
     role: should.role?.name,
     tags: Object.keys(should.tags ?? {}).sort(),
     mode: should.mode?.mode ?? 'observe',
-    model: is.system?.product,
+    model: [is.system?.vendor, is.system?.product].filter(Boolean).join(' ') || undefined,
     serial: is.system?.serial,
     macs: Object.values(is.nics ?? {})
       .flatMap(({ mac }) => (mac === undefined ? [] : [mac]))
