@@ -105,8 +105,8 @@ export async function storeFindings(tx: Tx, nodes: string[], findings: NewFindin
 export async function countFindings(tx: Tx, nodes: string[]): Promise<void> {
   await sql`
     update node_now n set findings = c.count from (
-      select id as node, (select count(*) from finding f where f.node = id
+      select ids.node, (select count(*) from finding f where f.node = ids.node
         and (f.acknowledged_by is null or f.acknowledged_until < now())) as count
-      from unnest(${nodes}::uuid[]) as id) as c
+      from unnest(${nodes}::uuid[]) as ids(node)) as c
     where n.node = c.node and n.findings <> c.count`.execute(tx);
 }
