@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { FeedItem } from '../shared/api/nodes.ts';
 import type { Reader } from './db.ts';
 import { type Row, toFeedItem } from './feed-reader.ts';
-import { readCursor, toPage } from './page.ts';
+import { keyForms, readCursor, toPage } from './page.ts';
 
 export interface HistoryQuery {
   /** Only revisions of this section. */
@@ -18,7 +18,7 @@ export async function historyOf(
   subject: string,
   { section, cursor, limit = 100 }: HistoryQuery,
 ): Promise<{ items: FeedItem[]; next?: string }> {
-  const before = Number(readCursor(cursor) ?? Number.MAX_SAFE_INTEGER);
+  const before = Number(readCursor(cursor, keyForms.seq) ?? Number.MAX_SAFE_INTEGER);
   const { rows } = await sql<Row>`
     select * from (
       (select seq, at, 'revision' as type, subject, side as kind, section, source, actor, reason, data from revision

@@ -4,7 +4,7 @@ import type { Input } from '../shared/api.ts';
 import { fleetAt } from './asof.ts';
 import type { Reader } from './db.ts';
 import { health, selectNodes, toNode } from './node-view.ts';
-import { makeCursor, readCursor, toPage } from './page.ts';
+import { keyForms, makeCursor, readCursor, toPage } from './page.ts';
 
 type Query = Input<'listNodes'>['query'];
 const CHUNK = 1000;
@@ -12,7 +12,7 @@ const CHUNK = 1000;
 /** A page of nodes by id, so that a node which changes meanwhile is neither skipped nor shown twice. */
 export async function listNodes(db: Reader, query: Query): Promise<{ items: Node[]; next?: string }> {
   const limit = query.limit ?? 100;
-  const after = readCursor(query.cursor);
+  const after = readCursor(query.cursor, keyForms.id);
   if (query.as_of !== undefined) return await listThen(db, query, query.as_of, after, limit);
   let select = selectNodes(db)
     .orderBy('node.id')

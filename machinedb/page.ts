@@ -12,15 +12,27 @@ export function makeCursor(key: string): string {
   return `${text}.${check(text)}`;
 }
 
-/** The key in a cursor of ours; undefined without cursor. Throws for anything else. */
-export function readCursor(cursor: string | undefined): string | undefined {
+/**
+ * The key in a cursor of ours; undefined without cursor. Throws for anything else.
+ *
+ * @param form what keys of this list look like, where the database takes no other: another list's cursor is refused
+ */
+export function readCursor(cursor: string | undefined, form = /^/): string | undefined {
   if (cursor === undefined) return undefined;
   const [text = '', given = ''] = cursor.split('.');
-  const expected = check(text);
-  if (given.length !== expected.length || !timingSafeEqual(Buffer.from(given), Buffer.from(expected))) {
+  const key = Buffer.from(text, 'base64url').toString('utf8');
+  if (!isEqual(given, check(text)) || !form.test(key)) {
     throw new Problem('cursor_invalid', 'the cursor is not one that a list gave: start again without it');
   }
-  return Buffer.from(text, 'base64url').toString('utf8');
+  return key;
+}
+
+/** Keys that are ids, and keys that are places in the feed. */
+export const keyForms = { id: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, seq: /^\d{1,15}$/ };
+
+function isEqual(a: string, b: string): boolean {
+  const [x, y] = [Buffer.from(a), Buffer.from(b)];
+  return x.length === y.length && timingSafeEqual(x, y);
 }
 
 // It finds mistakes; a made-up cursor can do no harm, since what it selects is limited by the caller's scope anyway.

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
 import { append } from '../feed.ts';
-import { readCursor, toPage } from '../page.ts';
+import { keyForms, readCursor, toPage } from '../page.ts';
 import { Problem } from '../problem.ts';
 import type { Database } from '../schema.ts';
 import { createOperatorToken } from '../trust/operator-token.ts';
@@ -26,7 +26,7 @@ function toToken(row: TokenRow) {
 export const tokenRoutes = {
   listTokens: async ({ db }: Context, { input: { query } }) => {
     const limit = query.limit ?? 100;
-    const after = readCursor(query.cursor);
+    const after = readCursor(query.cursor, keyForms.id);
     let select = db
       .selectFrom('token')
       .select(columns)
