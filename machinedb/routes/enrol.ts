@@ -1,7 +1,7 @@
 import type { Handlers } from '../context.ts';
+import { enrol } from '../enrol/enrol.ts';
 import { Problem } from '../problem.ts';
 import { exchangeAssertion } from '../trust/assertion.ts';
-import { enrol } from '../trust/enrol.ts';
 import { makeNonce } from '../trust/nonce.ts';
 
 /** Anybody may send one, so it is kept small. */

@@ -37,7 +37,7 @@ export async function createNode(tx: Tx, cap: number, checked: Checked, matches:
 }
 
 async function checkCap(tx: Tx, source: string, cap: number): Promise<void> {
-  await sql`select pg_advisory_xact_lock(7103, hashtext(${source}))`.execute(tx);
+  await sql`select pg_advisory_xact_lock(7104, hashtext(${source}))`.execute(tx);
   const { count } = await tx
     .selectFrom('node')
     .select((eb) => eb.fn.countAll<number>().as('count'))

@@ -1,9 +1,8 @@
-import { sql } from 'kysely';
-import type { Db, Tx } from '../db.ts';
+import type { Tx } from '../db.ts';
 import { append } from '../feed.ts';
 import { Problem } from '../problem.ts';
+import { lockNode } from '../trust/node-state.ts';
 import { answerFor, type Outcome } from './claim.ts';
-import { lockNode } from './node-state.ts';
 
 /**
  * One nonce serves one key. The same key gets its answer again; another key freezes the node that the nonce served, since
@@ -30,9 +29,4 @@ export async function useNonce(tx: Tx, nonce: string, fingerprint: string): Prom
 /** Records which node a nonce served. */
 export async function bindNonce(tx: Tx, nonce: string, node: string): Promise<void> {
   await tx.updateTable('nonce_use').set({ node }).where('nonce', '=', nonce).execute();
-}
-
-/** Forgets nonces that have expired anyway. Safe at any time and twice; a background task calls it. */
-export async function forgetNonces(db: Db, lifeMs: number): Promise<void> {
-  await sql`delete from nonce_use where at < now() - make_interval(secs => ${(2 * lifeMs) / 1000})`.execute(db);
 }

@@ -1,8 +1,8 @@
 import type { Tx } from '../db.ts';
-import { approve } from './approve.ts';
+import { approve } from '../trust/approve.ts';
+import { useJoinToken } from '../trust/join-token.ts';
+import type { Keys } from '../trust/keys.ts';
 import type { Checked } from './claim.ts';
-import { useJoinToken } from './join-token.ts';
-import type { Keys } from './keys.ts';
 import { takeRule } from './rules.ts';
 
 /** Approves a claimed node's key when its claim brings a good join token, or meets an approval rule. */

@@ -4,13 +4,13 @@ import type { Context } from '../context.ts';
 import { type Tx, transaction } from '../db.ts';
 import { append } from '../feed.ts';
 import { Problem } from '../problem.ts';
+import { fingerprintOf, isSigned, readPublicKey } from '../trust/node-key.ts';
+import { lockNode } from '../trust/node-state.ts';
+import { checkNonce } from '../trust/nonce.ts';
 import { autoApprove } from './auto-approve.ts';
 import { type Answer, answerFor, type Checked, type Claim, type Outcome } from './claim.ts';
 import { findMatches, hintsOf, lockHints } from './hints.ts';
 import { createNode } from './new-node.ts';
-import { fingerprintOf, isSigned, readPublicKey } from './node-key.ts';
-import { lockNode } from './node-state.ts';
-import { checkNonce } from './nonce.ts';
 import { bindNonce, useNonce } from './nonce-use.ts';
 import { isVouched, lockStale, replaceKey, requestRekey } from './rekey.ts';
 

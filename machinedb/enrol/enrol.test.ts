@@ -3,12 +3,12 @@ import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { authenticate, stillValid } from '../auth.ts';
 import { transaction } from '../db.ts';
-import { approve } from './approve.ts';
-import { exchangeAssertion } from './assertion.ts';
+import { approve } from '../trust/approve.ts';
+import { exchangeAssertion } from '../trust/assertion.ts';
+import { createJoinToken, type NewJoinToken } from '../trust/join-token.ts';
+import { revoke } from '../trust/revoke.ts';
+import { assertionOf, claimOf, machine, unique, withTrust } from '../trust/testing/machine.ts';
 import { enrol } from './enrol.ts';
-import { createJoinToken, type NewJoinToken } from './join-token.ts';
-import { revoke } from './revoke.ts';
-import { assertionOf, claimOf, machine, unique, withTrust } from './testing/machine.ts';
 
 const trust = await withTrust({ MACHINEDB_PENDING_PER_SOURCE: '5' });
 const { context, db, keys, clock } = trust;

@@ -1,11 +1,11 @@
 import type { Tx } from '../db.ts';
 import { append } from '../feed.ts';
 import { Problem } from '../problem.ts';
+import { isSigned } from '../trust/node-key.ts';
+import { lockNode } from '../trust/node-state.ts';
 import { addKey, answerFor, type Checked, type Outcome } from './claim.ts';
 import { storeHints } from './hints.ts';
 import { identifying } from './match.ts';
-import { isSigned } from './node-key.ts';
-import { lockNode } from './node-state.ts';
 
 /** Whether the key that the named node has now signed this claim. A locked node's key vouches for nobody. */
 export async function isVouched(tx: Tx, { claim, text }: Checked): Promise<boolean> {
