@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
 import { append } from '../feed.ts';
 import { readCursor, toPage } from '../page.ts';
-import { putSecret } from '../trust/secrets.ts';
+import { putSecret, retireOld } from '../trust/secrets.ts';
 import { write } from '../write.ts';
 
 /** Names that people give are kept apart from the service's own keys (`machinedb/...`). */
@@ -30,6 +30,7 @@ export const secretRoutes = {
     await write(context, request, async (tx) => {
       const name = request.input.params.secret;
       const generation = await putSecret(tx, context.keys.kek, PREFIX + name, Buffer.from(request.input.body.value));
+      await retireOld(tx, PREFIX + name);
       await append(
         tx,
         [],
