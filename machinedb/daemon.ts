@@ -1,5 +1,123 @@
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { openDb } from './db.ts';
+import { writeFileDurably } from './durable-file.ts';
+import { openEpoch } from './epoch.ts';
+import { openFeedReader } from './feed-reader.ts';
+import { createHeartbeats } from './heartbeats.ts';
+import { createMetrics } from './metrics.ts';
+import { migrate } from './migrate.ts';
+import { createReports } from './reports.ts';
+import { buildServer } from './server.ts';
+import { createSessions } from './sessions.ts';
+import { startTasks } from './tasks.ts';
+import { issueServer, LEAF_LIFE_MS } from './trust/ca.ts';
+import { type Keys, openKeys } from './trust/keys.ts';
+import { ensureOperatorToken } from './trust/operator-token.ts';
+
+export interface DaemonOptions {
+  config: Config;
+  databaseUrl: string;
+  /** Opened by openState(). */
+  stateDirectory: string;
+  log: Logger;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+  /** Uniform in [0, 1). */
+  random?: () => number;
+}
+
+export interface Daemon {
+  url: string;
+  /** Pins of the valid certificate authorities, for agents. */
+  pins: string[];
+  context: Context;
+  /** Ends connections, finishes what was accepted, lets the database go. */
+  close(): Promise<void>;
+}
+
+/** Starts one daemon on a database that is there. Throws when it cannot work, naming the cause and the way out. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { config, databaseUrl, stateDirectory, log, now = Date.now, random = Math.random } = options;
+  const db = openDb({
+    url: databaseUrl,
+    max: config.dbConnections,
+    statementTimeoutMs: config.statementTimeoutMs,
+    onError: (error) => log.warn({ cause: error.message }, 'a database connection ended'),
+  });
+  const cleanUp: (() => Promise<unknown> | unknown)[] = [() => db.destroy()];
+  const close = async () => {
+    for (const step of cleanUp.splice(0).reverse()) await step();
+  };
+  try {
+    await migrate(db);
+    const epoch = await openEpoch(db);
+    const keys = await openKeys(db, config.kekFile ?? join(stateDirectory, 'kek'), now);
+    cleanUp.push(() => keys.close());
+    await ensureOperatorToken(db, stateDirectory);
+    const metrics = createMetrics();
+    cleanUp.push(() => metrics.close());
+    const heartbeats = createHeartbeats(db, { intervalMs: config.heartbeatMs, random, metrics });
+    cleanUp.push(() => heartbeats.close());
+    const reports = createReports(db, keys, metrics);
+    cleanUp.push(() => reports.close());
+    const feed = openFeedReader(db, epoch, databaseUrl, log);
+    cleanUp.push(() => feed.close());
+    const sessions = createSessions(db, feed);
+    cleanUp.push(() => sessions.close());
+    const tasks = startTasks(db, config, log, random);
+    cleanUp.push(() => tasks.stop());
+    const context: Context = { config, db, log, keys, heartbeats, reports, feed, sessions, metrics, now };
+    const { url, stop } = await listen(context, stateDirectory);
+    cleanUp.push(stop);
+    return { url, pins: keys.trust().pins, context, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listen(context: Context, stateDirectory: string): Promise<{ url: string; stop: () => Promise<void> }> {
+  const { config, keys, log, now } = context;
+  const certificate = () => issueServer(keys.authorities(), serverNames(config.host), now());
+  const server = await buildServer(context, config.tls ? await certificate() : undefined);
+  const renew = async () => {
+    writeBundle(keys, stateDirectory);
+    if (!config.tls) return;
+    (server.server as unknown as { setSecureContext(material: object): void }).setSecureContext({
+      ...(await certificate()),
+      minVersion: 'TLSv1.3',
+    });
+  };
+  writeBundle(keys, stateDirectory);
+  const renewOrLog = () =>
+    void renew().catch((error: Error) => log.error({ err: error }, 'the server certificate could not be renewed'));
+  keys.onRotation(renewOrLog);
+  // setInterval counts to 2^31 ms (24.8 days) at most.
+  const timer = setInterval(renewOrLog, Math.min(LEAF_LIFE_MS / 2, 20 * 86_400_000)).unref();
+  await server.listen({ host: config.host, port: config.port });
+  const { port } = server.server.address() as AddressInfo;
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  return {
+    url: `${config.tls ? 'https' : 'http'}://${host}:${port}`,
+    stop: async () => {
+      clearInterval(timer);
+      for (const connection of server.websocketServer.clients) connection.close(1001, 'the daemon stops; come again');
+      await server.close();
+    },
+  };
+}
+
+/** What the command line trusts: the valid CAs. */
+function writeBundle(keys: Keys, stateDirectory: string): void {
+  const bundle = keys.authorities().map(({ certificate }) => certificate.trim());
+  writeFileDurably(join(stateDirectory, 'ca.pem'), `${bundle.join('\n')}\n`, 0o644);
+}
+
+function serverNames(host: string): string[] {
+  return /^(0\.0\.0\.0|::)$/.test(host) ? [hostname()] : [hostname(), host];
+}

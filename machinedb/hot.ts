@@ -12,6 +12,7 @@ export interface Hot {
   mode: Node['mode'];
   model: string | undefined;
   serial: string | undefined;
+  uuid: string | undefined;
   macs: string[];
 }
 
@@ -21,11 +22,11 @@ interface Sections {
   role?: { name?: string };
   tags?: Record<string, true>;
   mode?: { mode?: Node['mode'] };
-  system?: { vendor?: string; product?: string; serial?: string };
+  system?: { manufacturer?: string; product?: string; serial?: string; uuid?: string };
   nics?: Record<string, { mac?: string }>;
 }
 
-/** The columns of node_now that follow from observed and wanted sections, for the past: as project() has them now. */
+/** The columns of node_now that follow from observed and wanted sections: for project() and for reads of the past. */
 export function hotOf(observed: Record<string, unknown>, wanted: Record<string, unknown>): Hot {
   const is = observed as Sections;
   const should = wanted as Sections;
@@ -40,8 +41,9 @@ export function hotOf(observed: Record<string, unknown>, wanted: Record<string, 
     role: should.role?.name,
     tags: Object.keys(should.tags ?? {}).sort(),
     mode: should.mode?.mode ?? 'observe',
-    model: [is.system?.vendor, is.system?.product].filter(Boolean).join(' ') || undefined,
+    model: [is.system?.manufacturer, is.system?.product].filter(Boolean).join(' ') || undefined,
     serial: is.system?.serial,
+    uuid: is.system?.uuid,
     macs: Object.values(is.nics ?? {})
       .flatMap(({ mac }) => (mac === undefined ? [] : [mac]))
       .sort(),

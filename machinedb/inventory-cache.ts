@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Db } from './db.ts';
+import type { Db, Tx } from './db.ts';
 import { assemble, type Host, isHost, toHost } from './inventory.ts';
 import { selectNodes, toNode } from './node-view.ts';
 
@@ -17,63 +17,60 @@ interface Fragment {
 }
 
 /**
- * Keeps the inventory in memory. It is put together anew only when the feed moved, and then reads only nodes whose rows
- * have another version. Whatever it keeps is checked against the database at every call: daemons need not know of each
- * other.
+ * Keeps the inventory in memory. Every call asks the database which rows have another version than those kept, and reads
+ * only these: daemons need not know of each other. Calls that come while one is under way share the next one.
  */
 export function createInventoryCache(db: Db): () => Promise<Inventory> {
-  const fragments = new Map<string, Fragment>();
-  let kept: { marker: string; inventory: Inventory } | undefined;
-  let building: Promise<unknown> = Promise.resolve();
+  let fragments = new Map<string, Fragment>();
+  let kept: Inventory | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<Inventory> | undefined;
 
   const refresh = async (): Promise<Inventory> => {
-    // The marker is read before the rows: what commits in between is found at the next call.
-    const marker = await readMarker(db);
-    if (kept?.marker === marker) return kept.inventory;
-    await update(db, fragments);
-    const hosts = [...fragments.values()].flatMap(({ host }) => (host === undefined ? [] : [host]));
-    const inventory = assemble(hosts);
-    kept = { marker, inventory };
-    return inventory;
+    next = undefined;
+    const read = await readFragments(db, fragments);
+    if (kept !== undefined && !read.changed) return kept;
+    fragments = read.fragments;
+    kept = assemble([...fragments.values()].flatMap(({ host }) => host ?? []));
+    return kept;
   };
 
   return async () => {
-    const mine = building.then(refresh, refresh);
-    building = mine;
-    return await mine;
+    next ??= running.then(refresh, refresh);
+    running = next;
+    return await next;
   };
 }
 
-async function readMarker(db: Db): Promise<string> {
-  const { rows } = await sql<{ marker: string }>`
-    select concat_ws('.', (select max(seq) from revision), (select max(seq) from event)) as marker`.execute(db);
-  return rows[0]!.marker;
+/** Everything of one moment, so that two nodes which swap a name never both have it. */
+async function readFragments(db: Db, known: Map<string, Fragment>) {
+  return await db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (tx) => {
+      // A row that was written has another xmin.
+      const { rows } = await sql<{ id: string; version: string }>`
+        select node.id, node.xmin || '.' || n.xmin as version from node join node_now n on n.node = node.id`.execute(
+        tx,
+      );
+      const stale = rows.filter(({ id, version }) => known.get(id)?.version !== version);
+      const read = new Map<string, Fragment>();
+      for (let i = 0; i < stale.length; i += CHUNK) await load(tx, stale.slice(i, i + CHUNK), read);
+      const fragments = new Map(rows.map(({ id }) => [id, (read.get(id) ?? known.get(id))!]));
+      return { fragments, changed: stale.length > 0 || rows.length !== known.size };
+    });
 }
 
-// A row that was written has another xmin.
-async function update(db: Db, fragments: Map<string, Fragment>): Promise<void> {
-  const { rows: versions } = await sql<{ id: string; version: string }>`
-    select node.id, concat_ws('.', node.xmin, n.xmin) as version
-    from node join node_now n on n.node = node.id`.execute(db);
-  const changed: { id: string; version: string }[] = [];
-  const present = new Set<string>();
-  for (const row of versions) {
-    present.add(row.id);
-    if (fragments.get(row.id)?.version !== row.version) changed.push(row);
-  }
-  for (const id of fragments.keys()) if (!present.has(id)) fragments.delete(id);
-  for (let i = 0; i < changed.length; i += CHUNK) await load(db, fragments, changed.slice(i, i + CHUNK));
-}
-
-async function load(db: Db, fragments: Map<string, Fragment>, changed: { id: string; version: string }[]) {
-  const versions = new Map(changed.map(({ id, version }) => [id, version]));
-  const rows = await selectNodes(db)
+async function load(tx: Tx, stale: { id: string; version: string }[], read: Map<string, Fragment>): Promise<void> {
+  const versions = new Map(stale.map(({ id, version }) => [id, version]));
+  const rows = await selectNodes(tx)
     .select(['node.revoked_at', sql<unknown>`n.observed -> 'network'`.as('network')])
     .where(sql<boolean>`node.id = any(${[...versions.keys()]}::uuid[])`)
     .execute();
   for (const row of rows) {
     const node = toNode(row);
     const host = row.revoked_at === null && isHost(node) ? toHost({ node, network: row.network }) : undefined;
-    fragments.set(row.id, { version: versions.get(row.id)!, host });
+    read.set(row.id, { version: versions.get(row.id)!, host });
   }
 }

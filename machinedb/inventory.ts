@@ -17,7 +17,9 @@ export interface Host {
   vars: string;
 }
 
-const RESERVED = new Set(['all', 'ungrouped', 'stale', 'localhost']);
+const RESERVED = new Set(['all', 'ungrouped', 'stale']);
+// Names that would make Ansible act on its own machine, or that are another node's id or an address.
+const MISLEADING = /^localhost(\.|$)|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$|(^|\.)\d+$/;
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,62})?(\.[a-z0-9]([a-z0-9-]{0,62})?)*$/;
 
 /** Whether Ansible may have the node as a host: somebody vouched for it, and it is in use. */
@@ -47,10 +49,14 @@ export function toHost({ node, network }: InventoryNode): Host {
   return {
     id: node.id,
     fqdn: node.fqdn,
-    reportedName: node.fqdn === undefined && HOST_NAME.test(node.name) ? node.name : undefined,
+    reportedName: node.fqdn === undefined && mayName(node.name) ? node.name : undefined,
     groups: groupsOf(node),
     vars: JSON.stringify(vars),
   };
+}
+
+function mayName(reported: string): boolean {
+  return HOST_NAME.test(reported) && !MISLEADING.test(reported) && !RESERVED.has(reported);
 }
 
 function groupsOf(node: Node): string[] {
@@ -102,9 +108,7 @@ export function assemble(hosts: Iterable<Host>): { body: string; etag: string } 
   }
   const nameOf = ({ id, fqdn, reportedName }: Host) => {
     if (fqdn !== undefined) return fqdn;
-    return reportedName !== undefined && claims.get(reportedName) === 1 && !RESERVED.has(reportedName)
-      ? reportedName
-      : id;
+    return reportedName !== undefined && claims.get(reportedName) === 1 ? reportedName : id;
   };
   const named = all.map((host) => ({ name: nameOf(host), host })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const groups = new Map<string, string[]>();

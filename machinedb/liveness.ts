@@ -31,7 +31,10 @@ export async function watchLiveness(tx: Tx, gapMs: number): Promise<void> {
   await append(tx, [], await eventsFor(tx, rows));
 }
 
-async function eventsFor(tx: Tx, moved: { node: string; site: string | null; reachable: boolean }[]): Promise<NewEvent[]> {
+async function eventsFor(
+  tx: Tx,
+  moved: { node: string; site: string | null; reachable: boolean }[],
+): Promise<NewEvent[]> {
   const events: NewEvent[] = [];
   const event = (node: string, kind: string): NewEvent => ({ kind, subject: `node/${node}`, actor: 'system' });
   for (const { node } of moved.filter(({ reachable }) => reachable)) events.push(event(node, 'node.reachable'));
@@ -42,7 +45,13 @@ async function eventsFor(tx: Tx, moved: { node: string; site: string | null; rea
   for (const [site, nodes] of lost) {
     if (site !== null && (await isWholeSite(tx, site, nodes.length))) {
       const reason = `${nodes.length} nodes fell silent at once: look at the site's network, and at ours, first`;
-      events.push({ kind: 'site.unreachable', subject: `site/${site}`, actor: 'system', reason, data: { nodes: nodes.length } });
+      events.push({
+        kind: 'site.unreachable',
+        subject: `site/${site}`,
+        actor: 'system',
+        reason,
+        data: { nodes: nodes.map(({ node }) => node) },
+      });
     } else {
       for (const { node } of nodes) events.push(event(node, 'node.unreachable'));
     }

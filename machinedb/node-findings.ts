@@ -5,18 +5,21 @@ import type { Reader } from './db.ts';
 import { findingsOf } from './findings.ts';
 import { sectionsAt, wantedAt } from './sections-at.ts';
 
-/** Open findings of a node. */
-export async function findingsNow(db: Reader, id: string): Promise<Finding[]> {
-  const rows = await db
+/** Open findings with the names of their nodes; filters and order are the caller's. */
+export function selectFindings(db: Reader) {
+  return db
     .selectFrom('finding as f')
     .innerJoin('node_now as n', 'n.node', 'f.node')
     .selectAll('f')
-    .select(sql<string>`coalesce(n.fqdn, n.observed_name, n.node::text)`.as('name'))
-    .where('f.node', '=', id)
-    .orderBy('f.section')
-    .orderBy('f.path')
-    .execute();
-  return rows.map((row) => ({
+    .select(sql<string>`coalesce(n.fqdn, n.observed_name, n.node::text)`.as('name'));
+}
+
+type Row = Awaited<ReturnType<ReturnType<typeof selectFindings>['executeTakeFirstOrThrow']>>;
+
+/** A finding as the API shows it. */
+export function toFinding(row: Row): Finding {
+  const { acknowledged_by: by, acknowledged_until: until, acknowledged_reason: reason } = row;
+  return {
     id: row.id,
     node: row.node,
     name: row.name,
@@ -28,15 +31,14 @@ export async function findingsNow(db: Reader, id: string): Promise<Finding[]> {
     got: row.got ?? undefined,
     message: row.message,
     first_seen: row.first_seen.toISOString(),
-    acknowledged:
-      row.acknowledged_by === null
-        ? undefined
-        : {
-            by: row.acknowledged_by,
-            until: row.acknowledged_until?.toISOString(),
-            reason: row.acknowledged_reason ?? '',
-          },
-  }));
+    acknowledged: by === null ? undefined : { by, until: until?.toISOString(), reason: reason ?? '' },
+  };
+}
+
+/** Open findings of a node. */
+export async function findingsNow(db: Reader, id: string): Promise<Finding[]> {
+  const rows = await selectFindings(db).where('f.node', '=', id).orderBy('f.section').orderBy('f.path').execute();
+  return rows.map(toFinding);
 }
 
 /**

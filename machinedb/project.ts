@@ -9,6 +9,7 @@ import { type AllocationRow, allocate, readAllocations } from './allocations.ts'
 import type { Reader, Tx } from './db.ts';
 import type { NewRevision } from './feed.ts';
 import { findingsOf, type NewFinding, storeFindings } from './findings.ts';
+import { hotOf } from './hot.ts';
 import { readLayers } from './layers.ts';
 import { storeIntendedMacs, storePlacement } from './placements.ts';
 import { Problem } from './problem.ts';
@@ -82,7 +83,7 @@ async function projectChunk(
       generation,
       changed,
       ...signed(keys, row.node, generation, wanted, changed),
-      ...hotColumns(wanted, row.observed),
+      ...hotOf(row.observed, wanted),
     });
     if (!changed) continue;
     await storePlaces(tx, row, intent);
@@ -120,29 +121,6 @@ async function storePlaces(tx: Tx, row: Row, intent: Intent): Promise<void> {
 
 function signed(keys: Keys, node: string, generation: number, wanted: Record<string, unknown>, changed: boolean) {
   return changed ? keys.signWanted(canonical({ node, generation, wanted })) : {};
-}
-
-/** What lists, filters and groups read, out of wanted and observed. */
-function hotColumns(wanted: Record<string, unknown>, observed: Record<string, unknown>): Record<string, unknown> {
-  const name = wanted.hostname as { hostname: string; fqdn?: string } | undefined;
-  const { site, rack, unit } = (wanted.placement ?? {}) as Partial<Placement>;
-  const { vendor, product, serial, uuid } = (observed.system ?? {}) as Record<string, string | undefined>;
-  const seen = observed.hostname as { hostname?: string; fqdn?: string } | undefined;
-  const nics = Object.values((observed.nics ?? {}) as Record<string, { mac?: string }>);
-  return {
-    fqdn: name?.fqdn ?? name?.hostname,
-    observed_name: seen?.fqdn ?? seen?.hostname,
-    site,
-    rack,
-    unit,
-    role: (wanted.role as { name?: string } | undefined)?.name,
-    tags: Object.keys((wanted.tags ?? {}) as object).sort(),
-    mode: (wanted.mode as { mode?: string } | undefined)?.mode ?? 'observe',
-    model: [vendor, product].filter(Boolean).join(' ') || undefined,
-    serial,
-    uuid,
-    macs: nics.flatMap(({ mac }) => mac ?? []).sort(),
-  };
 }
 
 /** A name belongs to one machine. The unique index decides; this says whose it is. */

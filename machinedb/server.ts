@@ -70,7 +70,7 @@ const admitted = new WeakMap<FastifyRequest, Caller>();
 
 async function admit(context: Context, definition: Row, request: FastifyRequest): Promise<Caller> {
   const origin = request.headers.origin;
-  if (origin !== undefined && new URL(origin).host !== request.headers.host) {
+  if (origin !== undefined && URL.parse(origin)?.host !== request.headers.host) {
     throw new Problem('forbidden', `a page of ${origin.slice(0, 100)} may not open a connection here`);
   }
   const caller = await authenticate(context, request.headers.authorization);

@@ -24,7 +24,9 @@ export function createSessions(db: Db, feed: FeedReader): Sessions {
     try {
       const { rows } = await sql<{ node: string; generation: number }>`
         select n.node, n.generation from node_now n join node on node.id = n.node
-        where n.node = any (${[...sessions.keys()]}::uuid[]) and node.level in ('approved', 'attested') and node.locked_at is null`.execute(db);
+        where n.node = any (${[...sessions.keys()]}::uuid[]) and node.level in ('approved', 'attested') and node.locked_at is null`.execute(
+        db,
+      );
       for (const { node, generation } of rows) {
         const session = sessions.get(node);
         if (session === undefined || session.generation === generation) continue;

@@ -62,9 +62,8 @@ async function startAgent(daemon: Daemon, directory: string): Promise<ChildProce
   const args = ['run', '--server', daemon.url, '--pin', daemon.pins.join(','), '--state', directory];
   if (!existsSync(join(directory, 'identity.json'))) {
     const tokenFile = join(directory, 'join-token');
-    writeFileSync(tokenFile, await createJoinToken(daemon.context.db, { uses: 1, expiresInS: 600, by: 'npm start' }), {
-      mode: 0o600,
-    });
+    const { token } = await createJoinToken(daemon.context.db, { uses: 1, expiresInS: 600, by: 'npm start' });
+    writeFileSync(tokenFile, token, { mode: 0o600 });
     args.push('--join-token-file', tokenFile);
   }
   // A process group of its own: the terminal's Ctrl-C reaches us, and we stop it in order.

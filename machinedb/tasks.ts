@@ -71,7 +71,10 @@ async function advanceAll(tx: Tx): Promise<void> {
     .forUpdate()
     .skipLocked()
     .execute();
-  const { revisions, events } = await advance(tx, rows.map(({ id }) => id));
+  const { revisions, events } = await advance(
+    tx,
+    rows.map(({ id }) => id),
+  );
   await append(tx, revisions, events);
 }
 

@@ -17,7 +17,8 @@ export const selfRoutes = {
     await checkSignature(context, fingerprint, request.raw, request.headers['machinedb-signature']);
     return await context.reports.put(node, request.input.body, createHash('sha256').update(request.raw).digest('hex'));
   },
-  heartbeat: async (context, request) => await context.heartbeats.beat(nodeCaller(request.caller).node, request.input.body),
+  heartbeat: async (context, request) =>
+    await context.heartbeats.beat(nodeCaller(request.caller).node, request.input.body),
   getSelfWanted: async ({ db }: Context, { caller }) => {
     const { node } = nodeCaller(caller);
     const row = await db
@@ -28,10 +29,19 @@ export const selfRoutes = {
       .executeTakeFirstOrThrow();
     if (row.locked_at !== null) throw new Problem('locked', `what is wanted is withheld: ${row.locked_reason}`);
     if (row.signature === null) throw new Problem('not_found', 'nothing is wanted of this node yet');
-    return { node, generation: row.generation, wanted: row.wanted, signature: row.signature, key: row.signing_key ?? '' };
+    return {
+      node,
+      generation: row.generation,
+      wanted: row.wanted,
+      signature: row.signature,
+      key: row.signing_key ?? '',
+    };
   },
   session: async () => {
-    throw new Problem('invalid', 'a session is a WebSocket: send Upgrade: websocket, or beat by POST /v1/self/heartbeat');
+    throw new Problem(
+      'invalid',
+      'a session is a WebSocket: send Upgrade: websocket, or beat by POST /v1/self/heartbeat',
+    );
   },
 } satisfies Partial<Handlers>;
 
@@ -42,7 +52,11 @@ function nodeCaller(caller: Caller): { node: string; fingerprint: string } {
 
 /** A relay may carry a report, but only the node can have made it. */
 async function checkSignature({ db }: Context, fingerprint: string, raw: Buffer, header: unknown): Promise<void> {
-  const key = await db.selectFrom('node_key').select(['kind', 'public_key']).where('fingerprint', '=', fingerprint).executeTakeFirstOrThrow();
+  const key = await db
+    .selectFrom('node_key')
+    .select(['kind', 'public_key'])
+    .where('fingerprint', '=', fingerprint)
+    .executeTakeFirstOrThrow();
   const text = Buffer.concat([Buffer.from('machinedb-report\n'), raw]);
   if (typeof header === 'string' && isSigned(key.public_key, key.kind, text, Buffer.from(header, 'base64'))) return;
   throw new Problem('unauthenticated', "the header Machinedb-Signature is not the node's signature over this report");
@@ -55,7 +69,10 @@ export async function sessionSocket(context: Context, request: Request<'session'
   const close = (error: unknown) => {
     const problem = error instanceof Problem ? error : undefined;
     if (problem === undefined) context.log.error({ err: error }, 'session failed');
-    socket.close(problem === undefined || problem.status >= 500 ? 1013 : 1008, problem?.message.slice(0, 120) ?? 'try again');
+    socket.close(
+      problem === undefined || problem.status >= 500 ? 1013 : 1008,
+      problem?.message.slice(0, 120) ?? 'try again',
+    );
   };
   const count = () => {
     messages += 1;
@@ -83,6 +100,10 @@ export async function sessionSocket(context: Context, request: Request<'session'
 
 async function beat(context: Context, node: string, text: string) {
   const parsed = heartbeatSchema.safeParse(parseJson(text));
-  if (!parsed.success) throw new Problem('invalid', `heartbeat ${parsed.error.issues[0]!.path.join('.')}: ${parsed.error.issues[0]!.message}`);
+  if (!parsed.success)
+    throw new Problem(
+      'invalid',
+      `heartbeat ${parsed.error.issues[0]!.path.join('.')}: ${parsed.error.issues[0]!.message}`,
+    );
   return await context.heartbeats.beat(node, parsed.data);
 }

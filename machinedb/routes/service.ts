@@ -23,7 +23,10 @@ export const serviceRoutes = {
   holdFleet: async (context, request) =>
     await write(context, request, async (tx) => {
       const { hold, reason } = request.input.body;
-      await tx.updateTable('fleet').set({ hold, hold_reason: hold ? reason : null }).execute();
+      await tx
+        .updateTable('fleet')
+        .set({ hold, hold_reason: hold ? reason : null })
+        .execute();
       const kind = hold ? 'fleet.held' : 'fleet.released';
       await append(tx, [], [{ kind, subject: 'fleet', actor: actor(request.caller), reason }]);
       return { hold, reason };

@@ -1,0 +1,109 @@
+import { sql } from 'kysely';
+import type { IntentSection } from '../shared/api/intent.ts';
+import type { Network } from '../shared/sections/network.ts';
+import type { Reader } from './db.ts';
+import { Problem } from './problem.ts';
+
+export interface Assignment {
+  site?: string;
+  rack?: string;
+  unit?: number;
+  height?: number;
+  face?: 'front' | 'rear' | 'both';
+  role?: string;
+  tags?: string[];
+  fqdn?: string;
+  network?: string;
+  address?: string;
+  interface?: string;
+  mode?: 'observe' | 'plan' | 'enforce';
+}
+
+const LABEL = 'primary';
+
+/** What an assignment says of a node's own intent: section → patch. */
+export async function assignmentIntents(
+  db: Reader,
+  node: string,
+  given: Assignment,
+): Promise<Partial<Record<IntentSection, unknown>>> {
+  const { site, rack, unit, height, face } = given;
+  const place = withoutUndefined({ site, rack, unit, height, face });
+  const patches: Partial<Record<IntentSection, unknown>> = {};
+  if (Object.keys(place).length > 0) {
+    // Another site or rack makes the old unit meaningless.
+    patches.placement = {
+      ...(site === undefined ? {} : { rack: null, unit: null, height: null, face: null }),
+      ...(rack === undefined ? {} : { unit: null }),
+      ...place,
+    };
+  }
+  if (given.role !== undefined) patches.role = { name: given.role };
+  if (given.tags !== undefined) patches.tags = Object.fromEntries(given.tags.map((tag) => [tag, true]));
+  if (given.mode !== undefined) patches.mode = { mode: given.mode };
+  if (given.fqdn !== undefined) patches.hostname = splitName(given.fqdn);
+  if (given.network !== undefined || given.address !== undefined) patches.network = await networkPatch(db, node, given);
+  else if (given.interface !== undefined)
+    throw new Problem('invalid', 'interface says where an address goes: give network or address, too');
+  return patches;
+}
+
+function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
+}
+
+function splitName(fqdn: string): { hostname: string; domain: string | null } {
+  const dot = fqdn.indexOf('.');
+  return dot < 0 ? { hostname: fqdn, domain: null } : { hostname: fqdn.slice(0, dot), domain: fqdn.slice(dot + 1) };
+}
+
+async function networkPatch(db: Reader, node: string, given: Assignment) {
+  const network = given.network ?? (await networkOf(db, given.address!));
+  const { observed } = await db
+    .selectFrom('node_now')
+    .select('observed')
+    .where('node', '=', node)
+    .executeTakeFirstOrThrow();
+  const port = choosePort(observed, given.interface);
+  const address = { network, ...(given.address === undefined ? { address: null } : { address: given.address }) };
+  return { interfaces: { [port]: { addresses: { [LABEL]: address } } } };
+}
+
+async function networkOf(db: Reader, address: string): Promise<string> {
+  const { rows } = await sql<{ name: string }>`
+    select name from network where ${address}::inet << cidr order by masklen(cidr) desc limit 1`.execute(db);
+  if (rows[0] === undefined)
+    throw new Problem(
+      'invalid',
+      `no network contains ${address}: machinedb network list shows them, machinedb network put makes one`,
+    );
+  return rows[0].name;
+}
+
+interface Port {
+  name?: string;
+  mac?: string;
+}
+
+/** The port named, else the one with the default route, else the first physical one. */
+function choosePort(observed: Record<string, unknown>, named: string | undefined): string {
+  const { interfaces = {} } = (observed.network ?? {}) as Network;
+  const ports = Object.values((observed.nics ?? {}) as Record<string, Port>).filter(({ name }) => name !== undefined);
+  const names = [...new Set([...ports.map(({ name }) => name!), ...Object.keys(interfaces)])].sort();
+  if (named !== undefined) {
+    const mac = named.toLowerCase();
+    const found = names.find((name) => name === named) ?? ports.find((port) => port.mac === mac)?.name;
+    if (found !== undefined) return found;
+    throw new Problem(
+      'invalid',
+      `the node reports no interface ${named}: it has ${names.join(', ') || 'reported none yet'}`,
+    );
+  }
+  const routed = Object.entries(interfaces).find(
+    ([, { gateway, gateway6 }]) => gateway !== undefined || gateway6 !== undefined,
+  )?.[0];
+  const chosen = routed ?? ports.map(({ name }) => name!).sort()[0] ?? names[0];
+  if (chosen === undefined)
+    throw new Problem('invalid', 'the node has reported no network port: name one with interface');
+  return chosen;
+}

@@ -1,0 +1,185 @@
+import { sql } from 'kysely';
+import type { z } from 'zod';
+import type { IntentSection } from '../shared/api/intent.ts';
+import type { Plan } from '../shared/api/row.ts';
+import { isMembers } from '../shared/merge.ts';
+import { sections } from '../shared/sections/index.ts';
+import type { Reader, Tx } from './db.ts';
+import { append } from './feed.ts';
+import { readIntents } from './layers.ts';
+import { Problem } from './problem.ts';
+import { project } from './project.ts';
+import type { Keys } from './trust/keys.ts';
+
+/** One section of one subject's intent as it shall be. `data` null: it goes away. */
+export interface IntentChange {
+  subject: string;
+  section: IntentSection;
+  data: unknown;
+  /** Headers If-Match and If-None-Match of the write; `'any'` for acts that merge with what is there. */
+  precondition: { ifMatch?: string | undefined; ifNoneMatch?: string | undefined } | 'any';
+}
+
+export interface WriteOptions {
+  actor: string;
+  reason?: string | undefined;
+  /** Refuse when more nodes would change. */
+  maxAffected?: number | undefined;
+  applied: boolean;
+  /** Kind of the event that records the act, beside the revisions. */
+  event?: { kind: string; subject: string; data?: Record<string, unknown> };
+}
+
+const nodeOnly = new Set<IntentSection>(['placement', 'role']);
+
+/** Writes intents in the caller's transaction, with all that follows from them. Throws when one is wrong or stale. */
+export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], options: WriteOptions): Promise<Plan> {
+  for (const change of list) await check(tx, change);
+  // Nodes before the feed's lock: reports take them in the same order.
+  const nodes = await lockAffected(
+    tx,
+    list.map(({ subject }) => subject),
+  );
+  for (const change of list) await checkPrecondition(tx, change);
+  const { actor, reason, event } = options;
+  const written = await append(
+    tx,
+    list.map(({ subject, section, data }) => ({
+      subject,
+      section,
+      data,
+      side: 'intended',
+      source: 'operator',
+      actor,
+      reason,
+    })),
+    event === undefined ? [] : [{ ...event, actor, reason }],
+  );
+  const projected = await project(tx, keys, nodes, actor);
+  const affected = projected.affected.length;
+  if (options.maxAffected !== undefined && affected > options.maxAffected) {
+    throw new Problem(
+      'blast_radius',
+      `${affected} nodes would change, and max_affected is ${options.maxAffected}: look at the dry run, then raise it`,
+    );
+  }
+  await append(tx, projected.revisions);
+  const last = written.revisions.at(-1) ?? (await openRevision(tx, list.at(-1)!));
+  return {
+    applied: options.applied,
+    affected,
+    nodes: projected.nodes,
+    ...(last === undefined ? {} : { etag: `"${last.seq}"` }),
+  };
+}
+
+async function check(tx: Reader, { subject, section, data }: IntentChange): Promise<void> {
+  if (nodeOnly.has(section) && !subject.startsWith('node/')) {
+    throw new Problem('invalid', `${section} belongs to single nodes: set it on a node, not on ${subject}`);
+  }
+  await checkSubject(tx, subject);
+  if (data === null) return;
+  const schema = (sections[section] as { intended: z.ZodType }).intended;
+  // A null removes a key of a wider layer (RFC 7396), whatever the key's type.
+  const parsed = schema.safeParse(withoutNulls(data));
+  if (!parsed.success) {
+    const errors = parsed.error.issues
+      .slice(0, 50)
+      .map(({ path, message }) => ({ detail: message, pointer: `/${path.map(String).join('/')}` }));
+    throw new Problem('invalid', `${section}${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });
+  }
+  await checkReferences(tx, section, parsed.data);
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (!isMembers(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== null)
+      .map(([key, member]) => [key, withoutNulls(member)]),
+  );
+}
+
+const tables = { site: 'site', role: 'role' } as const;
+
+async function checkSubject(tx: Reader, subject: string): Promise<void> {
+  const [kind, name = ''] = subject.split('/');
+  if (kind === 'fleet' || kind === 'node') return;
+  if (kind === 'rack') {
+    const [site = '', rack = ''] = name.split(':');
+    return await mustExist(tx, 'rack', rack, site);
+  }
+  await mustExist(tx, tables[kind as keyof typeof tables], name);
+}
+
+/** A misspelt name is an error here, not a new thing. */
+async function checkReferences(tx: Reader, section: IntentSection, data: unknown): Promise<void> {
+  if (section === 'role') return await mustExist(tx, 'role', (data as { name: string }).name);
+  if (section === 'placement') {
+    const { site, rack } = data as { site: string; rack?: string };
+    await mustExist(tx, 'site', site);
+    if (rack !== undefined) await mustExist(tx, 'rack', rack, site);
+  }
+  if (section !== 'network') return;
+  const { interfaces = {} } = data as {
+    interfaces?: Record<string, { addresses?: Record<string, { network: string }> }>;
+  };
+  const networks = Object.values(interfaces).flatMap(({ addresses = {} }) =>
+    Object.values(addresses).map(({ network }) => network),
+  );
+  for (const network of new Set(networks)) await mustExist(tx, 'network', network);
+}
+
+async function mustExist(
+  tx: Reader,
+  table: 'site' | 'role' | 'rack' | 'network',
+  name: string,
+  site?: string,
+): Promise<void> {
+  let query = tx.selectFrom(table).select('name').where('name', '=', name);
+  if (site !== undefined) query = query.where('site' as never, '=', site as never);
+  if ((await query.executeTakeFirst()) !== undefined) return;
+  const where = site === undefined ? '' : ` in site "${site}"`;
+  const make = table === 'rack' ? `machinedb rack put ${site} ${name} --height 42` : `machinedb ${table} put ${name}`;
+  throw new Problem(
+    'invalid',
+    `there is no ${table} "${name}"${where}: machinedb ${table} list shows them, ${make} makes it`,
+  );
+}
+
+async function checkPrecondition(tx: Reader, change: IntentChange): Promise<void> {
+  if (change.precondition === 'any') return;
+  const { ifMatch, ifNoneMatch } = change.precondition;
+  const open = await openRevision(tx, change);
+  const thing = `${change.section} of ${change.subject}`;
+  if (ifNoneMatch === '*' && open !== undefined)
+    throw new Problem('stale', `${thing} is there already (version "${open.seq}"): read it, then write with If-Match`);
+  if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== `"${open?.seq}"`) {
+    throw new Problem(
+      'stale',
+      `${thing} is ${open === undefined ? 'not there any more' : `version "${open.seq}" now`}, not ${ifMatch}: read it again and decide anew`,
+    );
+  }
+  if (ifMatch === '*' && open === undefined) throw new Problem('stale', `${thing} is not there`);
+  if (open !== undefined && ifMatch === undefined) {
+    throw new Problem(
+      'precondition_required',
+      `${thing} is there already: name the version you replace (If-Match: "${open.seq}")`,
+    );
+  }
+  if (open === undefined && change.data === null) throw new Problem('not_found', `there is no ${thing}`);
+}
+
+async function openRevision(db: Reader, { subject, section }: IntentChange): Promise<{ seq: number } | undefined> {
+  return (await readIntents(db, [subject])).find((open) => open.section === section);
+}
+
+/** Locks, in id order, the nodes that inherit from the subjects; answers their ids. */
+async function lockAffected(tx: Tx, subjects: string[]): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select node.id from node join node_now n on n.node = node.id
+    where 'fleet' = any (${subjects}) or ('node/' || node.id) = any (${subjects}) or ('site/' || n.site) = any (${subjects})
+      or ('role/' || n.role) = any (${subjects}) or ('rack/' || n.site || ':' || n.rack) = any (${subjects})
+    order by node.id for update of node`.execute(tx);
+  return rows.map(({ id }) => id);
+}

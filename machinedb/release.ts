@@ -1,0 +1,69 @@
+import { type Selectable, sql } from 'kysely';
+import type { Tx } from './db.ts';
+import { Problem } from './problem.ts';
+import type { Database } from './schema.ts';
+
+type Row = Selectable<Database['allocation']>;
+
+/** An allocation as the API shows it. */
+export function toAllocation(row: Row) {
+  return {
+    address: row.address,
+    network: row.network,
+    node: row.node ?? undefined,
+    interface: row.interface,
+    label: row.label,
+    state: row.state,
+    since: row.since.toISOString(),
+    until: row.until?.toISOString(),
+  };
+}
+
+/**
+ * Takes an address that nothing intends any more from its node and lets it rest in quarantine, so that what still believes
+ * in it (ARP caches, DNS) forgets. Throws while the node still reports the address, unless forced.
+ */
+export async function releaseAllocation(
+  tx: Tx,
+  network: string,
+  address: string,
+  force: boolean,
+  quarantineMs: number,
+): Promise<{ row: Row; node: string | null }> {
+  const row = await tx
+    .selectFrom('allocation')
+    .selectAll()
+    .where('address', '=', address)
+    .where('network', '=', network)
+    .executeTakeFirst();
+  if (row === undefined) throw new Problem('not_found', `address ${address} of network ${network} is not given out`);
+  if (row.state === 'active')
+    throw new Problem('conflict', `address ${address} is intended for node ${row.node}: change its intent first`);
+  if (row.state === 'quarantined') throw new Problem('conflict', `address ${address} is in quarantine already`);
+  if (!force && row.node !== null && (await isReported(tx, row.node, address))) {
+    throw new Problem(
+      'conflict',
+      `node ${row.node} still reports address ${address}: wait until it is gone, or release it with force`,
+    );
+  }
+  const released = await tx
+    .updateTable('allocation')
+    .set({
+      state: 'quarantined',
+      node: null,
+      since: sql<Date>`now()`,
+      until: sql<Date>`now() + make_interval(secs => ${quarantineMs / 1000})`,
+    })
+    .where('address', '=', address)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return { row: released, node: row.node };
+}
+
+async function isReported(tx: Tx, node: string, address: string): Promise<boolean> {
+  const { rows } = await sql<{ reported: boolean }>`
+    select exists (
+      select from node_now, jsonb_each(coalesce(observed -> 'network' -> 'interfaces', '{}')) as port, jsonb_object_keys(coalesce(port.value -> 'addresses', '{}')) as cidr
+      where node = ${node} and split_part(cidr, '/', 1) = ${address}) as reported`.execute(tx);
+  return rows[0]!.reported;
+}

@@ -1,0 +1,106 @@
+import type { IntentSection } from '../../shared/api/intent.ts';
+import { isMembers, mergePatch } from '../../shared/merge.ts';
+import { toIntent } from '../adopt.ts';
+import { type Assignment, assignmentIntents } from '../assign.ts';
+import { actor, type Handlers } from '../context.ts';
+import type { Reader } from '../db.ts';
+import { append } from '../feed.ts';
+import { type IntentChange, writeIntents } from '../intent.ts';
+import { readIntents } from '../layers.ts';
+import { nodeForWrite } from '../node-ref.ts';
+import { viewNode } from '../node-view.ts';
+import { Problem } from '../problem.ts';
+import { moveNode } from '../trust/node-state.ts';
+import { write } from '../write.ts';
+
+/** Patches of a node's own sections, merged with what they are. */
+async function merged(
+  db: Reader,
+  node: string,
+  patches: Partial<Record<IntentSection, unknown>>,
+): Promise<IntentChange[]> {
+  const subject = `node/${node}`;
+  const own = new Map((await readIntents(db, [subject])).map(({ section, data }) => [section, data]));
+  return Object.entries(patches).map(([section, patch]) => ({
+    subject,
+    section: section as IntentSection,
+    data: isMembers(patch) ? mergePatch(own.get(section), patch) : patch,
+    precondition: 'any',
+  }));
+}
+
+export const assignRoutes = {
+  assignNode: async (context, request) => {
+    const { query, params, body } = request.input;
+    return await write(context, request, async (tx) => {
+      const node = await nodeForWrite(tx, params.node);
+      const { reason, ...assignment } = body;
+      const changes = await merged(tx, node, await assignmentIntents(tx, node, assignment as Assignment));
+      if (changes.length === 0)
+        throw new Problem('invalid', 'nothing is assigned: give a site, role, tags, fqdn, network, address or mode');
+      return await writeIntents(tx, context.keys, changes, {
+        actor: actor(request.caller),
+        reason,
+        maxAffected: query.max_affected,
+        applied: query.dry_run !== true,
+        event: { kind: 'node.assigned', subject: `node/${node}`, data: assignment },
+      });
+    });
+  },
+  adoptNode: async (context, request) => {
+    const { query, params, body } = request.input;
+    return await write(context, request, async (tx) => {
+      const node = await nodeForWrite(tx, params.node);
+      const { observed } = await tx
+        .selectFrom('node_now')
+        .select('observed')
+        .where('node', '=', node)
+        .executeTakeFirstOrThrow();
+      const networks = await tx.selectFrom('network').select(['name', 'cidr']).execute();
+      const changes = body.sections.map((section): IntentChange => {
+        if (observed[section] === undefined)
+          throw new Problem('conflict', `node ${params.node} has not reported ${section}: there is nothing to adopt`);
+        return {
+          subject: `node/${node}`,
+          section,
+          data: toIntent(section, observed[section], networks),
+          precondition: 'any',
+        };
+      });
+      return await writeIntents(tx, context.keys, changes, {
+        actor: actor(request.caller),
+        reason: body.reason,
+        maxAffected: query.max_affected,
+        applied: query.dry_run !== true,
+        event: { kind: 'node.adopted', subject: `node/${node}`, data: { sections: body.sections } },
+      });
+    });
+  },
+  holdNode: async (context, request) =>
+    await write(context, request, async (tx) => {
+      const node = await nodeForWrite(tx, request.input.params.node);
+      const { hold, reason } = request.input.body;
+      await tx
+        .updateTable('node')
+        .set({ hold, hold_reason: hold ? reason : null })
+        .where('id', '=', node)
+        .execute();
+      await append(
+        tx,
+        [],
+        [{ kind: 'node.hold', subject: `node/${node}`, actor: actor(request.caller), reason, data: { hold } }],
+      );
+      return { node: await viewNode(tx, node) };
+    }),
+  setNodeState: async (context, request) =>
+    await write(context, request, async (tx) => {
+      const node = await nodeForWrite(tx, request.input.params.node);
+      const { state, reason } = request.input.body;
+      const { level } = await tx.selectFrom('node').select('level').where('id', '=', node).executeTakeFirstOrThrow();
+      if (state === 'active' && level === 'claimed')
+        throw new Problem('conflict', `node ${request.input.params.node} is not approved: approve its key first`);
+      const { revisions, events } = await moveNode(tx, node, { state }, actor(request.caller), reason);
+      await append(tx, revisions, events);
+      return { node: await viewNode(tx, node) };
+    }),
+} satisfies Partial<Handlers>;

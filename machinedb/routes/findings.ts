@@ -1,0 +1,57 @@
+import { actor, type Handlers } from '../context.ts';
+import { append } from '../feed.ts';
+import { countFindings } from '../findings.ts';
+import { selectFindings, toFinding } from '../node-findings.ts';
+import { readCursor, toPage } from '../page.ts';
+import { Problem } from '../problem.ts';
+import { write } from '../write.ts';
+
+export const findingRoutes = {
+  listFindings: async ({ db }, { input: { query } }) => {
+    const limit = query.limit ?? 100;
+    let rows = selectFindings(db)
+      .orderBy('f.id')
+      .limit(limit + 1)
+      .where('f.id', '>', Number(readCursor(query.cursor) ?? 0));
+    if (query.section !== undefined) rows = rows.where('f.section', '=', query.section);
+    if (query.severity !== undefined) rows = rows.where('f.severity', '=', query.severity);
+    if (query.site !== undefined) rows = rows.where('n.site', '=', query.site);
+    if (query.role !== undefined) rows = rows.where('n.role', '=', query.role);
+    if (query.acknowledged !== undefined)
+      rows = rows.where('f.acknowledged_by', query.acknowledged ? 'is not' : 'is', null);
+    return toPage(await rows.execute(), limit, ({ id }) => String(id), toFinding);
+  },
+  acknowledgeFinding: async (context, request) =>
+    await write(context, request, async (tx) => {
+      const { id } = request.input.params;
+      const { until, reason } = request.input.body;
+      const who = actor(request.caller);
+      const updated = await tx
+        .updateTable('finding')
+        .set({ acknowledged_by: who, acknowledged_until: until ?? null, acknowledged_reason: reason })
+        .where('id', '=', id)
+        .returning(['node', 'section', 'path'])
+        .executeTakeFirst();
+      if (updated === undefined)
+        throw new Problem(
+          'not_found',
+          `there is no finding ${id}: it may have been mended; machinedb findings lists them`,
+        );
+      await countFindings(tx, [updated.node]);
+      const { section, path } = updated;
+      await append(
+        tx,
+        [],
+        [
+          {
+            kind: 'finding.acknowledged',
+            subject: `node/${updated.node}`,
+            actor: who,
+            reason,
+            data: { section, path, until },
+          },
+        ],
+      );
+      return { finding: toFinding(await selectFindings(tx).where('f.id', '=', id).executeTakeFirstOrThrow()) };
+    }),
+} satisfies Partial<Handlers>;

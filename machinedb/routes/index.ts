@@ -1,0 +1,40 @@
+import type { WebSocket } from 'ws';
+import type { Context, Handlers, Request } from '../context.ts';
+import { approvalRoutes } from './approval.ts';
+import { assignRoutes } from './assign.ts';
+import { caRoutes } from './ca.ts';
+import { enrolRoutes } from './enrol.ts';
+import { eventRoutes, eventsSocket } from './events.ts';
+import { findingRoutes } from './findings.ts';
+import { intentRoutes } from './intent.ts';
+import { inventoryRoutes } from './inventory.ts';
+import { nodeReads } from './nodes.ts';
+import { placeRoutes } from './places.ts';
+import { secretRoutes } from './secrets.ts';
+import { selfRoutes, sessionSocket } from './self.ts';
+import { serviceRoutes } from './service.ts';
+import { tokenRoutes } from './tokens.ts';
+
+/** A handler for every row of the contract: one that is missing does not compile. */
+export const handlers: Handlers = {
+  ...nodeReads,
+  ...assignRoutes,
+  ...approvalRoutes,
+  ...intentRoutes,
+  ...placeRoutes,
+  ...findingRoutes,
+  ...enrolRoutes,
+  ...selfRoutes,
+  ...eventRoutes,
+  ...inventoryRoutes,
+  ...tokenRoutes,
+  ...caRoutes,
+  ...secretRoutes,
+  ...serviceRoutes,
+};
+
+/** What the rows with a WebSocket do on theirs. */
+export const sockets: Record<
+  'events' | 'session',
+  (context: Context, request: Request<never>, connection: WebSocket) => Promise<void>
+> = { events: eventsSocket, session: sessionSocket };
