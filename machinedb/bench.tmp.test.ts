@@ -36,10 +36,11 @@ test('bench', async () => {
   await time('list 100', () => listNodes(db, {}));
   await time('list q', () => listNodes(db, { q: 'nothing-like-it' }));
   const now = new Date().toISOString();
-  await time('asof all', () => fleetAt(db, now));
-  await time('asof 100', () => fleetAt(db, now, { limit: 101 }));
-  const [{ node: first }] = (await db.selectFrom('node_now').select('node').limit(1).execute()) as any;
-  await time('asof one', () => fleetAt(db, now, { ids: [first] }));
-  await time('asof list q', () => listNodes(db, { as_of: now, q: 'nothing-like-it' }));
+
+  const q = async (name: string, text: string) => { const { rows } = await sql.raw('explain (analyze, costs off, timing off) ' + text).execute(db); console.log(name + ' ms\n' + rows.map((r: any) => r['QUERY PLAN'] + ' ms').join('\n')); };
+  const T = "'" + now + "'::timestamptz";
+  await q('open', `select subject, side, section, data from revision where valid @> ${T} and (side = 'derived' or side='observed' and section in ('system', 'nics', 'hostname', 'network', 'ssh', 'repos'))`);
+  await q('agg', `select subject, jsonb_object_agg(section, data) filter (where side = 'observed' and data is not null) as observed from revision where valid @> ${T} and (side = 'derived' or side='observed' and section in ('system', 'nics', 'hostname', 'network', 'ssh', 'repos')) group by subject`);
+  await q('obs', `select subject, max(lower(valid)) from revision where side = 'observed' and at <= ${T} group by subject`);
   expect(1).toBe(1);
 }, 60000);
