@@ -35,11 +35,10 @@ const nodeOnly = new Set<IntentSection>(['placement', 'role']);
 /** Writes intents in the caller's transaction, with all that follows from them. Throws when one is wrong or stale. */
 export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], options: WriteOptions): Promise<Plan> {
   for (const change of list) await check(tx, change);
+  const subjects = [...new Set(list.map(({ subject }) => subject))];
+  await lockSubjects(tx, subjects);
   // Nodes before the feed's lock: reports take them in the same order.
-  const nodes = await lockAffected(
-    tx,
-    list.map(({ subject }) => subject),
-  );
+  const nodes = await lockAffected(tx, subjects);
   for (const change of list) await checkPrecondition(tx, change);
   const { actor, reason, event } = options;
   const written = await append(
@@ -55,6 +54,9 @@ export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], opt
     })),
     event === undefined ? [] : [{ ...event, actor, reason }],
   );
+  // The feed's lock is held now: a node that came to these subjects meanwhile has been committed, and is seen here.
+  const known = new Set(nodes);
+  if ((await affectedBy(tx, subjects)).some((id) => !known.has(id))) throw new Overtaken();
   const projected = await project(tx, keys, nodes, actor);
   const affected = projected.affected.length;
   if (options.maxAffected !== undefined && affected > options.maxAffected) {
@@ -69,7 +71,7 @@ export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], opt
     applied: options.applied,
     affected,
     nodes: projected.nodes,
-    ...(last === undefined ? {} : { etag: `"${last.seq}"` }),
+    ...(last === undefined || !options.applied ? {} : { etag: `"${last.seq}"` }),
   };
 }
 
@@ -174,12 +176,32 @@ async function openRevision(db: Reader, { subject, section }: IntentChange): Pro
   return (await readIntents(db, [subject])).find((open) => open.section === section);
 }
 
+/**
+ * Makes writers of the same subjects wait for each other, to the end of the transaction. Whoever merges with an intent
+ * takes it before reading.
+ */
+export async function lockSubjects(tx: Tx, subjects: string[]): Promise<void> {
+  for (const subject of [...subjects].sort())
+    await sql`select pg_advisory_xact_lock(hashtextextended(${subject}, 7101))`.execute(tx);
+}
+
+/** A node came to a subject while its intent was being written: the transaction is tried again, as after a deadlock. */
+class Overtaken extends Error {
+  readonly code = '40001';
+}
+
 /** Locks, in id order, the nodes that inherit from the subjects; answers their ids. */
 async function lockAffected(tx: Tx, subjects: string[]): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select node.id from node join node_now n on n.node = node.id
-    where 'fleet' = any (${subjects}) or ('node/' || node.id) = any (${subjects}) or ('site/' || n.site) = any (${subjects})
-      or ('role/' || n.role) = any (${subjects}) or ('rack/' || n.site || ':' || n.rack) = any (${subjects})
-    order by node.id for update of node`.execute(tx);
-  return rows.map(({ id }) => id);
+  const ids = await affectedBy(tx, subjects);
+  await sql`select from node where id = any (${ids}::uuid[]) order by id for update`.execute(tx);
+  return ids;
+}
+
+async function affectedBy(tx: Tx, subjects: string[]): Promise<string[]> {
+  const { rows } = await sql<{ node: string }>`
+    select node from node_now
+    where 'fleet' = any (${subjects}) or ('node/' || node) = any (${subjects}) or ('site/' || site) = any (${subjects})
+      or ('role/' || role) = any (${subjects}) or ('rack/' || site || ':' || rack) = any (${subjects})
+    order by node`.execute(tx);
+  return rows.map(({ node }) => node);
 }

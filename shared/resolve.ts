@@ -119,6 +119,11 @@ function resolveNetwork(
       problems.push({ section: 'network', path: `/interfaces/${logical}`, message });
       continue;
     }
+    if (result[name] !== undefined) {
+      const message = `port ${name} of this machine is meant by another interface, too: let each match a port of its own`;
+      problems.push({ section: 'network', path: `/interfaces/${logical}`, message });
+      continue;
+    }
     const mine = allocations.filter((allocation) => allocation.interface === logical);
     const from = mine.map(({ network }) => network).filter((network) => networks[network] !== undefined);
     for (const network of from) used.add(network);

@@ -5,7 +5,7 @@ import { type Assignment, assignmentIntents } from '../assign.ts';
 import { actor, type Handlers } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { append } from '../feed.ts';
-import { type IntentChange, writeIntents } from '../intent.ts';
+import { type IntentChange, lockSubjects, writeIntents } from '../intent.ts';
 import { readIntents } from '../layers.ts';
 import { nodeForWrite } from '../node-ref.ts';
 import { viewNode } from '../node-view.ts';
@@ -34,6 +34,7 @@ export const assignRoutes = {
     const { query, params, body } = request.input;
     return await write(context, request, async (tx) => {
       const node = await nodeForWrite(tx, params.node);
+      await lockSubjects(tx, [`node/${node}`]);
       const { reason, ...assignment } = body;
       const changes = await merged(tx, node, await assignmentIntents(tx, node, assignment as Assignment));
       if (changes.length === 0)
