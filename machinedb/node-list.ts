@@ -36,13 +36,14 @@ export async function listNodes(db: Reader, query: Query): Promise<{ items: Node
 
 async function listThen(db: Reader, query: Query, time: string, after: string | undefined, limit: number) {
   const found: Node[] = [];
+  const { as_of, cursor, limit: _, ...filters } = query;
+  const chunk = Object.values(filters).some((filter) => filter !== undefined) ? CHUNK : limit + 1;
   let from = after;
   while (found.length <= limit) {
-    const slice = await fleetAt(db, time, { after: from, limit: CHUNK });
+    const slice = await fleetAt(db, time, { after: from, limit: chunk });
     found.push(...slice.map(({ node }) => node).filter((node) => fits(node, query)));
-    // A node without a state at that time takes a place of the slice, so only an empty one is the end.
     from = slice.at(-1)?.node.id;
-    if (from === undefined) break;
+    if (slice.length < chunk) break;
   }
   const items = found.slice(0, limit);
   return found.length > limit ? { items, next: makeCursor(items.at(-1)!.id) } : { items };
