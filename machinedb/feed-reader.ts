@@ -7,13 +7,26 @@ import { Problem } from './problem.ts';
 
 const POLL_MS = 1000;
 const RECONNECT_MS = 1000;
+/** A page ends with the item that exceeds so many bytes of JSON, so that no reader makes us hold more. */
+const PAGE_BYTES = 4_000_000;
+
+export interface FeedPage {
+  items: FeedItem[];
+  /** Of the last item; the cursor that was asked with when there is none. */
+  cursor: string;
+  /** Whether more items are there already. */
+  more: boolean;
+}
 
 /** Reads the one ordered sequence of revisions and events. */
 export interface FeedReader {
   /** Name of this history: the first half of a cursor. */
   readonly epoch: string;
-  /** Items after a cursor, in order, at most `limit`. Throws `gone` for a cursor of another history or of the future. */
-  read(cursor: string | undefined, limit: number): Promise<{ items: FeedItem[]; cursor: string }>;
+  /**
+   * Items after a cursor, in order: at most `limit`, and fewer when they are big. Throws `gone` for a cursor of another
+   * history or of the future.
+   */
+  read(cursor: string | undefined, limit: number): Promise<FeedPage>;
   /** Cursor of the newest item. */
   latest(): Promise<string>;
   /** Calls back whenever there may be something new: at least every second. */
@@ -47,13 +60,14 @@ export function openFeedReader(db: Db, epoch: string, url: string, log: Logger):
     epoch,
     latest,
     async read(cursor, limit) {
-      if (cursor === 'now') return { items: [], cursor: await latest() };
+      if (cursor === 'now') return { items: [], cursor: await latest(), more: false };
       const after = parseCursor(cursor, epoch);
-      const rows = await readRows(db, after, limit);
+      const { rows, more } = await readRows(db, after, limit);
       if (rows.length === 0 && after > (await lastSeq(db))) {
         throw new Problem('gone', `the cursor ${cursor} is ahead of everything here: start anew without a cursor`);
       }
-      return { items: rows.map((row) => toFeedItem(row, epoch)), cursor: `${epoch}.${rows.at(-1)?.seq ?? after}` };
+      const last = rows.at(-1)?.seq ?? after;
+      return { items: rows.map((row) => toFeedItem(row, epoch)), cursor: `${epoch}.${last}`, more };
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -88,16 +102,20 @@ async function lastSeq(db: Reader): Promise<number> {
   return rows[0]!.seq;
 }
 
-async function readRows(db: Reader, after: number, limit: number): Promise<Row[]> {
-  const { rows } = await sql<Row>`
+async function readRows(db: Reader, after: number, limit: number): Promise<{ rows: Row[]; more: boolean }> {
+  const { rows } = await sql<Row & { found: number }>`
     select * from (
-      (select seq, at, 'revision' as type, subject, side as kind, section, source, actor, reason, data
-       from revision where seq > ${after} order by seq limit ${limit})
-      union all
-      (select seq, at, 'event', subject, kind, null, null, actor, reason, data
-       from event where seq > ${after} order by seq limit ${limit})
-    ) as feed order by seq limit ${limit}`.execute(db);
-  return rows;
+      select feed.*, count(*) over () as found,
+        sum(octet_length(data::text)) over (order by seq rows between unbounded preceding and 1 preceding) as size_before
+      from (
+        (select seq, at, 'revision' as type, subject, side as kind, section, source, actor, reason, data
+         from revision where seq > ${after} order by seq limit ${limit + 1})
+        union all
+        (select seq, at, 'event', subject, kind, null, null, actor, reason, data
+         from event where seq > ${after} order by seq limit ${limit + 1})
+      ) as feed
+    ) as sized where coalesce(size_before, 0) < ${PAGE_BYTES} order by seq limit ${limit}`.execute(db);
+  return { rows, more: (rows[0]?.found ?? 0) > rows.length };
 }
 
 /** A row of the feed as the API shows it. */

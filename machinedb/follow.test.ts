@@ -1,7 +1,7 @@
 import { on, once } from 'node:events';
 import pino from 'pino';
 import { afterAll, expect, test } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
+import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
 import { transaction } from './db.ts';
 import { openEpoch } from './epoch.ts';
 import { append } from './feed.ts';
@@ -27,10 +27,10 @@ afterAll(async () => {
 const act = (i: number, text = '') =>
   transaction(db, (tx) => append(tx, [], [{ kind: 'k', subject: 'fleet', actor: 'a', data: { i, text } }]));
 
-function follow(more: Partial<FollowOptions>) {
+function follow(more: Partial<FollowOptions>, client?: ClientOptions) {
   options = { from: undefined, stillValid: async () => true, ...more };
   const { port } = server.address() as { port: number };
-  return new WebSocket(`ws://127.0.0.1:${port}`);
+  return new WebSocket(`ws://127.0.0.1:${port}`, client);
 }
 
 async function take(socket: WebSocket, count: number): Promise<{ cursor: string; data: { i: number } }[]> {
@@ -79,14 +79,41 @@ test('85 a revoked credential ends the stream', async () => {
   expect([code, String(reason)]).toEqual([1008, 'the credential is no longer valid']);
 });
 
-test('83 a reader that takes nothing is sent away with one page in memory', async () => {
+test('83 a reader that takes nothing is sent away with one page in memory, and goes on from its last item', async () => {
   const from = await feed.latest();
   for (let i = 0; i < 40; i++) await act(i, 'x'.repeat(1_000_000));
-  const socket = follow({ from, page: 20, stallMs: 500 });
+  const page = await feed.read(from, 40);
+  expect([page.items.length, page.more]).toEqual([4, true]);
+
+  const socket = follow({ from, stallMs: 500 });
+  const got: { cursor: string; data: { i: number } }[] = [];
+  socket.on('message', (message) => got.push(JSON.parse(String(message))));
   await once(socket, 'open');
   socket.pause();
   const [connection] = [...server.clients].slice(-1);
   await once(connection!, 'close');
-  expect(connection!.bufferedAmount).toBeLessThan(22_000_000);
+  expect(connection!.bufferedAmount).toBeLessThan(5_000_000);
+  socket.resume();
+  await once(socket, 'close');
+  const second = follow({ from: got.at(-1)?.cursor ?? from });
+  const rest = await take(second, 40 - got.length);
+  expect([...got, ...rest].map(({ data }) => data.i)).toEqual(Array.from({ length: 40 }, (_, i) => i));
+  second.terminate();
+});
+
+test('a reader that takes its time, but takes, stays', async () => {
+  const from = `${epoch}.${Number((await feed.latest()).split('.')[1]) - 40}`;
+  const socket = follow({ from, stallMs: 400, pingMs: 200 });
+  const pausing = setInterval(() => {
+    socket.pause();
+    setTimeout(() => socket.resume(), 150);
+  }, 200);
+  expect(await take(socket, 40)).toHaveLength(40);
+  clearInterval(pausing);
   socket.terminate();
+});
+
+test('a peer that answers no ping is gone', async () => {
+  const [code] = await once(follow({ pingMs: 50 }, { autoPong: false }), 'close');
+  expect(code).toBe(1006);
 });

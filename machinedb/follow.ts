@@ -11,15 +11,16 @@ export interface FollowOptions {
   page?: number;
   /** A reader that takes nothing for so long is sent away (milliseconds). */
   stallMs?: number;
-  /** Time between two pings; a peer that leaves one unanswered is gone. */
+  /** Time between two pings; a peer that leaves one unanswered while nothing waits to be sent is gone (milliseconds). */
   pingMs?: number;
-  /** Time between two looks at the caller's credential: below 60 s, since a revoked one must not read longer. */
+  /** Time between two looks at the caller's credential: below 60 s, since a revoked one must not read longer (milliseconds). */
   checkMs?: number;
 }
 
 /** Close codes: 1008 credential, 1013 too slow, 4410 the cursor's history is over (as HTTP 410). */
 const REVOKED = 1008;
 const TOO_SLOW = 1013;
+const CLOSE_MS = 2000;
 
 /**
  * Sends the feed's items to a WebSocket, one a message, until it closes. The next page is read only when the page before
@@ -27,7 +28,7 @@ const TOO_SLOW = 1013;
  * the first read throws; a fault later closes the connection.
  */
 export async function followFeed(feed: FeedReader, connection: WebSocket, options: FollowOptions): Promise<void> {
-  const { page = 200, stallMs = 30_000, pingMs = 20_000, checkMs = 15_000 } = options;
+  const { page = 50, stallMs = 30_000, pingMs = 20_000, checkMs = 15_000 } = options;
   let cursor = options.from;
   let news = true;
   let wake = () => {};
@@ -64,29 +65,30 @@ export async function followFeed(feed: FeedReader, connection: WebSocket, option
   }
 }
 
-/** Whether all messages have left this process in time. */
+/** Whether all messages have left this process, with no pause longer than `stallMs`; true, too, when the peer has gone. */
 async function send(connection: WebSocket, messages: string[], stallMs: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), stallMs);
-    const finish = () => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    connection.once('close', finish);
-    messages.forEach((message, i) => {
-      connection.send(message, () => {
-        if (i !== messages.length - 1) return;
-        connection.off('close', finish);
-        finish();
-      });
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), stallMs);
+  const gone = () => resolve(true);
+  connection.once('close', gone);
+  let waiting = messages.length;
+  for (const message of messages) {
+    connection.send(message, () => {
+      timer.refresh();
+      waiting--;
+      if (waiting === 0) resolve(true);
     });
-  });
+  }
+  const sent = await promise;
+  clearTimeout(timer);
+  connection.off('close', gone);
+  return sent;
 }
 
 // A close frame queues behind what a slow reader has not taken: it gets a moment for it, no more.
 function away(connection: WebSocket, code: number, reason: string): void {
   connection.close(code, reason);
-  setTimeout(() => connection.terminate(), 1000).unref();
+  setTimeout(() => connection.terminate(), CLOSE_MS).unref();
 }
 
 function watch(connection: WebSocket, stillValid: () => Promise<boolean>, pingMs: number, checkMs: number): () => void {
@@ -95,6 +97,8 @@ function watch(connection: WebSocket, stillValid: () => Promise<boolean>, pingMs
     alive = true;
   });
   const ping = setInterval(() => {
+    // A ping would queue behind what waits; how long that may take is judged where it is sent.
+    if (connection.bufferedAmount > 0) return;
     if (!alive) return connection.terminate();
     alive = false;
     connection.ping();

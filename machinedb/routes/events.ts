@@ -8,9 +8,8 @@ export type Socket = (context: Context, request: Request<'events'>, connection: 
 
 export const eventRoutes = {
   events: async ({ feed }: Context, { input: { query } }) => {
-    const limit = query.limit ?? 100;
-    const { items, cursor } = await feed.read(query.cursor, limit);
-    return { items, cursor, ...(items.length === limit ? { next: cursor } : {}) };
+    const { items, cursor, more } = await feed.read(query.cursor, query.limit ?? 100);
+    return { items, cursor, ...(more ? { next: cursor } : {}) };
   },
 } satisfies Partial<Handlers>;
 
