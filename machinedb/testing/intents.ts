@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import type { Input, Operation, Reply } from '../../shared/api.ts';
+import { readConfig } from '../config.ts';
+import type { Context, Handlers, Request } from '../context.ts';
+import { transaction } from '../db.ts';
+import { append } from '../feed.ts';
+import { project } from '../project.ts';
+import { assignRoutes } from '../routes/assign.ts';
+import { findingRoutes } from '../routes/findings.ts';
+import { intentRoutes } from '../routes/intent.ts';
+import { placeRoutes } from '../routes/places.ts';
+import { openKeys } from '../trust/keys.ts';
+import { withDatabase } from './database.ts';
+
+const handlers = { ...intentRoutes, ...placeRoutes, ...findingRoutes, ...assignRoutes } satisfies Partial<Handlers>;
+type Acts = Operation & keyof typeof handlers;
+
+/** A database with a site `ber` (rack `r1`, 10 units), the roles `gpu` and `web`, and the network `mgmt`. */
+export async function withIntents() {
+  const { db } = await withDatabase();
+  const directory = mkdtempSync(join(tmpdir(), 'machinedb-intents-'));
+  const keys = await openKeys(db, join(directory, 'kek'), Date.now);
+  afterAll(() => {
+    keys.close();
+    rmSync(directory, { recursive: true });
+  });
+  const context = { db, keys, config: readConfig({}), now: Date.now } as Context;
+
+  /** Asks as an operator. `request`: params, query and body as far as the operation has them. */
+  async function ask<O extends Acts>(
+    operation: O,
+    request: { params?: unknown; query?: unknown; body?: unknown },
+    headers: IncomingHttpHeaders = {},
+  ): Promise<Reply<O>> {
+    const input = { params: {}, query: {}, ...request } as Input<O>;
+    const caller = { kind: 'operator', name: 'ann', scopes: ['write'], expiresAt: undefined, token: 't' } as const;
+    const raw = Buffer.from(JSON.stringify(request.body ?? null));
+    const handler = handlers[operation] as unknown as (context: Context, request: Request<O>) => Promise<Reply<O>>;
+    return await handler(context, { input, caller, headers, raw, remote: '127.0.0.1' });
+  }
+
+  /** An approved node that reports these sections; answers its id. */
+  async function node(observed: Record<string, unknown> = {}): Promise<string> {
+    const id = randomUUID();
+    await db.insertInto('node').values({ id, state: 'approved', level: 'approved', hardware: '{}' }).execute();
+    await db
+      .insertInto('node_now')
+      .values({ node: id, observed: '{}', hashes: '{}', errors: '{}', wanted: '{}' } as never)
+      .execute();
+    await report(id, observed);
+    return id;
+  }
+
+  /** What a report does to the projection. */
+  async function report(id: string, observed: Record<string, unknown>): Promise<void> {
+    await transaction(db, async (tx) => {
+      await tx
+        .updateTable('node_now')
+        .set({ observed: JSON.stringify(observed) })
+        .where('node', '=', id)
+        .execute();
+      await append(tx, (await project(tx, keys, [id], `node/${id}`)).revisions);
+    });
+  }
+
+  const now = (id: string) => db.selectFrom('node_now').selectAll().where('node', '=', id).executeTakeFirstOrThrow();
+
+  await ask('putSite', { params: { site: 'ber' }, body: {} });
+  await ask('putRack', { params: { site: 'ber', rack: 'r1' }, body: { height: 10 } });
+  await ask('putRole', { params: { role: 'gpu' }, body: {} });
+  await ask('putRole', { params: { role: 'web' }, body: {} });
+  await ask('putNetwork', {
+    params: { network: 'mgmt' },
+    body: { cidr: '10.1.0.0/24', gateway: '10.1.0.1', dns: ['10.1.0.53'], domain: 'example.org' },
+  });
+  return { db, keys, context, ask, node, report, now };
+}
