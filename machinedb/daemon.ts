@@ -1,11 +1,12 @@
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Server as TlsServer } from 'node:tls';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { openDb } from './db.ts';
-import { writeFileDurably } from './durable-file.ts';
 import { openEpoch } from './epoch.ts';
 import { openFeedReader } from './feed-reader.ts';
 import { createHeartbeats } from './heartbeats.ts';
@@ -15,9 +16,9 @@ import { createReports } from './reports.ts';
 import { buildServer } from './server.ts';
 import { createSessions } from './sessions.ts';
 import { startTasks } from './tasks.ts';
-import { issueServer, LEAF_LIFE_MS } from './trust/ca.ts';
-import { type Keys, openKeys } from './trust/keys.ts';
+import { openKeys } from './trust/keys.ts';
 import { ensureOperatorToken } from './trust/operator-token.ts';
+import { openServerTls } from './trust/server-tls.ts';
 
 export interface DaemonOptions {
   config: Config;
@@ -83,39 +84,30 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
 async function listen(context: Context, stateDirectory: string): Promise<{ url: string; stop: () => Promise<void> }> {
   const { config, keys, log, now } = context;
-  const certificate = () => issueServer(keys.authorities(), serverNames(config.host), now());
-  const server = await buildServer(context, config.tls ? await certificate() : undefined);
-  const renew = async () => {
-    writeBundle(keys, stateDirectory);
-    if (!config.tls) return;
-    (server.server as unknown as { setSecureContext(material: object): void }).setSecureContext({
-      ...(await certificate()),
-      minVersion: 'TLSv1.3',
-    });
-  };
-  writeBundle(keys, stateDirectory);
-  const renewOrLog = () =>
-    void renew().catch((error: Error) => log.error({ err: error }, 'the server certificate could not be renewed'));
-  keys.onRotation(renewOrLog);
-  // setInterval counts to 2^31 ms (24.8 days) at most.
-  const timer = setInterval(renewOrLog, Math.min(LEAF_LIFE_MS / 2, 20 * 86_400_000)).unref();
+  let server: FastifyInstance | undefined;
+  const tls = await openServerTls({
+    keys,
+    names: serverNames(config.host),
+    stateDirectory,
+    now,
+    onChange: (certificate) => {
+      if (config.tls)
+        (server?.server as TlsServer | undefined)?.setSecureContext({ ...certificate, minVersion: 'TLSv1.3' });
+    },
+    onError: (error) => log.error({ err: error }, 'the server certificate could not be renewed'),
+  });
+  server = await buildServer(context, config.tls ? tls.certificate : undefined);
   await server.listen({ host: config.host, port: config.port });
   const { port } = server.server.address() as AddressInfo;
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   return {
     url: `${config.tls ? 'https' : 'http'}://${host}:${port}`,
     stop: async () => {
-      clearInterval(timer);
+      tls.close();
       for (const connection of server.websocketServer.clients) connection.close(1001, 'the daemon stops; come again');
       await server.close();
     },
   };
-}
-
-/** What the command line trusts: the valid CAs. */
-function writeBundle(keys: Keys, stateDirectory: string): void {
-  const bundle = keys.authorities().map(({ certificate }) => certificate.trim());
-  writeFileDurably(join(stateDirectory, 'ca.pem'), `${bundle.join('\n')}\n`, 0o644);
 }
 
 function serverNames(host: string): string[] {

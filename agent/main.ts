@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { capture } from './capture.ts';
+import { floorClock } from './clock.ts';
+import { type Facts, observeAll } from './facts.ts';
+import { parseServer } from './http.ts';
+import { runAgent } from './run.ts';
+import { observers } from './sections/index.ts';
+import { formatFacts } from './summary.ts';
+import { openSystem } from './system.ts';
+import { releasedAt, version } from './version.ts';
+
+const usage = `usage: machinedb-agent facts [--root DIR] [--json] [SECTION ...]
+       machinedb-agent run --server URL --pin HEX[,HEX] --state DIR [--join-token-file FILE]
+       machinedb-agent capture FILE
+       machinedb-agent --version
+
+facts    shows what this machine is (or, with --root, the one that DIR was captured from)
+run      enrols this machine, holds a session with the server and reports what changes; it observes, and applies nothing
+capture  writes an archive of exactly the files that the facts come from
+
+--pin is the SHA-256 of a trusted CA's public key, as "machinedb ca show" prints it.`;
+
+class UsageError extends Error {}
+
+const options = {
+  root: { type: 'string' },
+  json: { type: 'boolean' },
+  server: { type: 'string' },
+  pin: { type: 'string' },
+  state: { type: 'string' },
+  'join-token-file': { type: 'string' },
+  'first-beat-ms': { type: 'string', default: '10000' },
+  'observe-ms': { type: 'string', default: '60000' },
+  version: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+function parse(argv: string[]) {
+  try {
+    return parseArgs({ args: argv, options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message.split('. ')[0]);
+  }
+}
+type Values = ReturnType<typeof parse>['values'];
+
+async function main(argv: string[]): Promise<void> {
+  const { values, positionals } = parse(argv);
+  const [command, ...rest] = positionals;
+  if (values.version === true) print(version);
+  else if (values.help === true) print(usage);
+  else if (command === 'facts') showFacts(values, rest);
+  else if (command === 'capture') captureTo(rest);
+  else if (command === 'run' && rest.length === 0) await run(values);
+  else
+    throw new UsageError(
+      command === undefined ? 'a command is missing' : `there is no command "${positionals.join(' ')}"`,
+    );
+}
+
+function showFacts(values: Values, wanted: string[]): void {
+  const facts = observeAll(openSystem(values.root ?? ''));
+  const unknown = wanted.filter(
+    (name) => !(name in facts.sections) && !(name in facts.errors) && !/^[a-z]+$/.test(name),
+  );
+  if (unknown.length > 0) throw new UsageError(`there is no section "${unknown[0]}"`);
+  const shown = wanted.length === 0 ? facts : pick(facts, wanted);
+  if (values.json === true) print(JSON.stringify(shown, null, 2));
+  else process.stdout.write(formatFacts(shown));
+}
+
+function pick(facts: Facts, names: string[]): Facts {
+  const only = <T extends object>(members: T) =>
+    Object.fromEntries(Object.entries(members).filter(([name]) => names.includes(name)));
+  return { sections: only(facts.sections), errors: only(facts.errors) };
+}
+
+function captureTo([file, ...more]: string[]): void {
+  if (file === undefined || more.length > 0) throw new UsageError('capture needs one FILE');
+  const { entries } = capture(observeAll, file);
+  process.stderr.write(
+    `${file}: ${entries} files, links and folders; it holds serial numbers, so it is for you alone (mode 0600)\n`,
+  );
+}
+
+async function run(values: Values): Promise<void> {
+  const { server, pin, state } = values;
+  if (server === undefined || state === undefined) throw new UsageError('run needs --server and --state');
+  const url = parseServer(server);
+  const pins = (pin ?? '').split(',').filter((text) => text !== '');
+  if (url.protocol === 'https:' && pins.length === 0)
+    throw new UsageError('run needs --pin: the server could be anyone');
+  const wrong = pins.find((text) => !/^[0-9a-f]{64}$/.test(text));
+  if (wrong !== undefined) throw new UsageError(`--pin "${wrong}" is not 64 hexadecimal digits`);
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ending.abort());
+  const system = openSystem();
+  const tokenFile = values['join-token-file'];
+  await runAgent({
+    system,
+    url,
+    pins,
+    directory: state,
+    joinToken: tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim(),
+    clock: floorClock(Date.now, releasedAt),
+    random: Math.random,
+    firstBeatMs: milliseconds(values, 'first-beat-ms'),
+    observeMs: milliseconds(values, 'observe-ms'),
+    bootId: system.read('/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown',
+    // Microseconds since this boot: a restarted agent begins above where it ended, without keeping a file.
+    firstSeq: Math.floor(Number(process.hrtime.bigint() / 1000n)),
+    log: (message) => process.stderr.write(`machinedb-agent: ${message}\n`),
+    signal: ending.signal,
+  });
+}
+
+function milliseconds(values: Values, name: 'first-beat-ms' | 'observe-ms'): number {
+  const value = Number(values[name]);
+  if (!Number.isInteger(value) || value < 0)
+    throw new UsageError(`--${name} is "${values[name]}": expected milliseconds`);
+  return value;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+main(process.argv.slice(2)).then(
+  () => process.exit(0),
+  (error: Error) => {
+    const isUsage = error instanceof UsageError;
+    process.stderr.write(`machinedb-agent: ${error.message}\n${isUsage ? `${usage}\n` : ''}`);
+    process.exit(isUsage ? 2 : 1);
+  },
+);

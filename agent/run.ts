@@ -1,0 +1,291 @@
+import type { Report } from '../shared/api/agent.ts';
+import { backoffMs } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { type Enrolled, enrol, fetchToken, type Token } from './enrolment.ts';
+import { type Facts, observeAll } from './facts.ts';
+import { hardwareOf } from './hardware.ts';
+import { type Server, ServerError, send } from './http.ts';
+import { type Identity, openIdentity, rememberNode, signText } from './identity.ts';
+import { factsOf, type Hashes, hashesOf, makeReport } from './report.ts';
+import { beatOnce, openSession, type Session, type SessionMessage } from './session.ts';
+import type { System } from './system.ts';
+import { openTrust, type TrustStore } from './trust-store.ts';
+import { version } from './version.ts';
+import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './wanted.ts';
+
+export interface AgentOptions {
+  system: System;
+  url: URL;
+  /** Pins of the CAs trusted at the start, hexadecimal. */
+  pins: readonly string[];
+  /** The agent's own directory: its key, and what it learned. It writes nowhere else. */
+  directory: string;
+  joinToken?: string | undefined;
+  clock: Clock;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  /** The first heartbeat of an enrolled node comes after a random part of this, milliseconds. */
+  firstBeatMs: number;
+  /** Time between two looks at the machine, milliseconds. */
+  observeMs: number;
+  /** Distinguishes this boot. */
+  bootId: string;
+  /** Where the numbers of reports begin. They go forward over restarts of the agent within a boot. */
+  firstSeq: number;
+  log: (message: string) => void;
+  /** Ends the agent. */
+  signal: AbortSignal;
+}
+
+const CLAIM_AGAIN_MS = 10_000;
+
+/** Runs the agent until its signal: enrols, holds a session, reports what changed. It observes, and applies nothing. */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const agent = new Agent(options);
+  await agent.run();
+}
+
+class Agent {
+  readonly #options: AgentOptions;
+  readonly #trust: TrustStore;
+  readonly #server: Server;
+  #facts: Facts;
+  #identity: Identity;
+  #node: string | undefined;
+  #token: Token | undefined;
+  #seq: number;
+  /** What the server has of us, by its own word; undefined until asked. */
+  #stored: Hashes | undefined;
+  #rejected = new Set<string>();
+  #generation = 0;
+  #said = '';
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#trust = openTrust(options.directory, options.pins);
+    this.#server = { url: options.url, pins: () => this.#trust.pins(), clock: options.clock };
+    this.#facts = observeAll(options.system);
+    this.#identity = openIdentity(options.directory, hardwareOf(this.#facts));
+    this.#node = this.#identity.node;
+    this.#seq = options.firstSeq;
+    if (this.#identity.dropped)
+      options.log('this disk came from another machine: its identity was dropped, and the machine enrols anew');
+  }
+
+  async run(): Promise<void> {
+    const { signal, random, firstBeatMs } = this.#options;
+    if (this.#node !== undefined) await this.#sleep(firstBeatMs * random());
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        await this.#life(() => {
+          failures = 0;
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        failures += 1;
+        this.#forget(error);
+        this.#say((error as Error).message);
+        await this.#sleep(backoffMs(failures, random, error instanceof ServerError ? error.retryAfterS : undefined));
+      }
+    }
+  }
+
+  /** From knowing nothing of the server to the end of a session. */
+  async #life(working: () => void): Promise<void> {
+    if (this.#node === undefined) await this.#enrol();
+    const token = await this.#freshToken();
+    if (token === undefined) return;
+    await this.#report(token);
+    working();
+    await this.#session(token);
+  }
+
+  async #enrol(): Promise<void> {
+    const { bootId, joinToken, directory } = this.#options;
+    const enrolled: Enrolled = await enrol(this.#server, this.#identity, hardwareOf(this.#facts), bootId, joinToken);
+    rememberNode(directory, enrolled.node);
+    this.#node = enrolled.node;
+    const waits =
+      enrolled.status === 'approved'
+        ? ''
+        : `, and waits for approval: machinedb approve ${enrolled.node} --fingerprint ${enrolled.fingerprint}`;
+    this.#say(`this machine is node ${enrolled.node}, its key is ${enrolled.fingerprint}${waits}`);
+  }
+
+  async #freshToken(): Promise<string | undefined> {
+    if (this.#token !== undefined && this.#token.renewAt > this.#options.clock()) return this.#token.value;
+    this.#token = await fetchToken(this.#server, this.#identity, this.#node!);
+    if (this.#token !== undefined) {
+      this.#trust.learn(this.#token.trust);
+      return this.#token.value;
+    }
+    // The server does not know the key (any more): claiming again tells why, or brings a new node.
+    this.#node = undefined;
+    await this.#sleep(CLAIM_AGAIN_MS * this.#options.random());
+    return undefined;
+  }
+
+  /** Sends what the server lacks. */
+  async #report(token: string): Promise<void> {
+    if (this.#stored === undefined) {
+      const self = await send<{ hashes: Hashes; level: string }>(this.#server, {
+        method: 'GET',
+        path: '/v1/self',
+        token,
+      });
+      this.#stored = self.hashes;
+    }
+    const report = makeReport(this.#facts, this.#stored, this.#options.bootId, this.#seq + 1);
+    const news = Object.keys(report.sections).some((name) => !this.#rejected.has(name));
+    if (!news) return;
+    this.#seq += 1;
+    const reply = await this.#put(token, report);
+    this.#stored = reply.hashes;
+    this.#rejected = new Set(Object.keys(reply.rejected));
+    for (const [name, why] of Object.entries(reply.rejected))
+      this.#say(`the server did not take section ${name}: ${why}`);
+  }
+
+  async #put(token: string, report: Report): Promise<{ hashes: Hashes; rejected: Record<string, string> }> {
+    const body = JSON.stringify(report);
+    const signature = signText(this.#identity, `machinedb-report\n${body}`);
+    return await send(this.#server, {
+      method: 'PUT',
+      path: '/v1/self/observed',
+      token,
+      body,
+      headers: { 'machinedb-signature': signature },
+    });
+  }
+
+  /** Beats on a session until it ends; throws the reason. */
+  async #session(token: string): Promise<void> {
+    const { signal, observeMs, clock, directory } = this.#options;
+    this.#generation = keptGeneration(directory, this.#node!, this.#trust);
+    const inbox = new Inbox();
+    const session = await this.#open(token, inbox);
+    const stop = () => inbox.end(new ServerError(0, '', 'the agent stops'));
+    signal.addEventListener('abort', stop, { once: true });
+    let looked = clock();
+    let due = 0;
+    try {
+      for (;;) {
+        if (clock() >= due) {
+          due = Number.POSITIVE_INFINITY;
+          await this.#beat(session, token, inbox);
+        }
+        const message = await inbox.next(Math.min(due, looked + observeMs) - clock());
+        if (message?.next_in_ms !== undefined) due = clock() + message.next_in_ms;
+        if (message?.want?.includes('wanted')) await this.#fetchWanted(token);
+        if (message?.want?.includes('observed')) await this.#resend(token);
+        if (clock() >= looked + observeMs) {
+          this.#facts = observeAll(this.#options.system);
+          looked = clock();
+          await this.#report(token);
+        }
+        // A new token is had in time, on a new session: the old one would be ended in mid-work.
+        if ((this.#token?.renewAt ?? 0) < clock()) return;
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      session?.close();
+    }
+  }
+
+  /** A session, or undefined where only plain requests get through. */
+  async #open(token: string, inbox: Inbox): Promise<Session | undefined> {
+    try {
+      return await openSession(this.#server, token, {
+        message: (message) => inbox.add(message),
+        end: (error) => inbox.end(error),
+      });
+    } catch (error) {
+      const refused = error instanceof ServerError && error.status !== 0 && error.status !== 401 && error.status < 500;
+      if (!refused) throw error;
+      inbox.reopen();
+      return undefined;
+    }
+  }
+
+  async #beat(session: Session | undefined, token: string, inbox: Inbox): Promise<void> {
+    const beat = {
+      boot_id: this.#options.bootId,
+      seq: this.#seq,
+      facts: factsOf(hashesOf(this.#facts), this.#rejected),
+      generation: this.#generation,
+      version,
+    };
+    if (session === undefined) inbox.add(await beatOnce(this.#server, token, beat));
+    else session.beat(beat);
+  }
+
+  /** The server has other facts than ours: what it has is asked anew, so that a lost reply cannot confuse us. */
+  async #resend(token: string): Promise<void> {
+    this.#stored = undefined;
+    await this.#report(token);
+  }
+
+  async #fetchWanted(token: string): Promise<void> {
+    const signed = await send<SignedWanted>(this.#server, { method: 'GET', path: '/v1/self/wanted', token });
+    checkWanted(signed, this.#node!, this.#trust);
+    keepWanted(this.#options.directory, signed);
+    this.#generation = signed.generation;
+  }
+
+  #forget(error: unknown): void {
+    this.#stored = undefined;
+    if (error instanceof ServerError && (error.status === 401 || error.status === 403)) this.#token = undefined;
+  }
+
+  /** Says a thing once, not at every attempt. */
+  #say(message: string): void {
+    if (message !== this.#said) this.#options.log(message);
+    this.#said = message;
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const { signal } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    if (signal.aborted) resolve();
+    await promise;
+    clearTimeout(timer);
+  }
+}
+
+/** Messages of a session, one after the other. */
+class Inbox {
+  #messages: SessionMessage[] = [];
+  #error: ServerError | undefined;
+  #wake: (() => void) | undefined;
+
+  add(message: SessionMessage): void {
+    this.#messages.push(message);
+    this.#wake?.();
+  }
+
+  end(error: ServerError): void {
+    this.#error = error;
+    this.#wake?.();
+  }
+
+  reopen(): void {
+    this.#error = undefined;
+  }
+
+  /** The next message; undefined when none came within `ms`. Throws when the session is over. */
+  async next(ms: number): Promise<SessionMessage | undefined> {
+    if (this.#messages.length === 0 && this.#error === undefined && ms > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // setTimeout counts to 2^31 ms.
+      const timer = setTimeout(resolve, Math.min(ms, 2 ** 31 - 1));
+      this.#wake = resolve;
+      await promise;
+      clearTimeout(timer);
+      this.#wake = undefined;
+    }
+    if (this.#messages.length === 0 && this.#error !== undefined) throw this.#error;
+    return this.#messages.shift();
+  }
+}
