@@ -61,10 +61,9 @@ async function main(argv: string[]): Promise<void> {
 
 function showFacts(values: Values, wanted: string[]): void {
   const facts = observeAll(openSystem(values.root ?? ''));
-  const unknown = wanted.filter(
-    (name) => !(name in facts.sections) && !(name in facts.errors) && !/^[a-z]+$/.test(name),
-  );
-  if (unknown.length > 0) throw new UsageError(`there is no section "${unknown[0]}"`);
+  const unknown = wanted.find((name) => !(name in observers));
+  if (unknown !== undefined)
+    throw new UsageError(`there is no section "${unknown}": there are ${Object.keys(observers).join(', ')}`);
   const shown = wanted.length === 0 ? facts : pick(facts, wanted);
   if (values.json === true) print(JSON.stringify(shown, null, 2));
   else process.stdout.write(formatFacts(shown));
