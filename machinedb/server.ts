@@ -161,6 +161,11 @@ function toProblem(error: unknown): Problem {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new Problem('too_large', `the body is larger than ${BODY_LIMIT} bytes: send less`);
   }
+  // PostgreSQL: character_not_in_repertoire, untranslatable_character, invalid times and time zones.
+  if (code === '22021' || code === '22P05')
+    return new Problem('invalid', 'a text has the character U+0000, which cannot be stored: leave it out');
+  if (code === '22007' || code === '22008' || code === '22009')
+    return new Problem('invalid', 'a time is out of the range that can be stored: take one nearer to now');
   // PostgreSQL: query_canceled, too_many_connections, cannot_connect_now and the like.
   if (code === '57014') return new Problem('unavailable', 'the query took too long: ask for less', { retryAfter: 5 });
   if (code !== undefined && /^(57|08|53|25006)/.test(code)) return away();

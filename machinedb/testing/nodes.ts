@@ -7,7 +7,7 @@ import { hotOf } from '../hot.ts';
 export interface TestNode {
   observed?: Record<string, unknown>;
   wanted?: Record<string, unknown>;
-  state?: 'approved' | 'discovered' | 'retired';
+  state?: 'approved' | 'discovered' | 'active' | 'retired';
 }
 
 /** Writes a node as enrolment, reports and the projection do together; a second time it changes it. */
