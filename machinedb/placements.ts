@@ -27,7 +27,8 @@ export async function storePlacement(tx: Tx, node: string, placement: Placement 
   const taken = await tx
     .selectFrom('placement')
     .innerJoin('node_now as n', 'n.node', 'placement.node')
-    .select(['placement.node', 'n.fqdn', 'n.observed_name', 'units'])
+    .select(['placement.node', 'n.fqdn', 'n.observed_name'])
+    .select(sql<string>`concat_ws('-', lower(units), nullif(upper(units) - 1, lower(units)))`.as('units'))
     .where('placement.site', '=', site)
     .where('placement.rack', '=', rack)
     .where('placement.node', '<>', node)
