@@ -30,7 +30,7 @@ function networkIntent({ interfaces = {}, dns }: Network, networks: NetworkRow[]
   const adopted = Object.entries(interfaces).map(([name, port]) => {
     const addresses = Object.keys(port.addresses ?? {}).map((cidr, i) => {
       const [address = '', prefix] = cidr.split('/');
-      const network = networks.find((row) => row.cidr === `${networkOf(address, Number(prefix))}/${prefix}`);
+      const network = networks.find((row) => row.cidr === networkOf(address, Number(prefix)));
       if (network === undefined)
         throw new Problem(
           'conflict',
@@ -48,5 +48,10 @@ function networkIntent({ interfaces = {}, dns }: Network, networks: NetworkRow[]
       },
     ];
   });
-  return { interfaces: Object.fromEntries(adopted), ...(dns === undefined ? {} : { dns }) };
+  const { servers, search } = dns ?? {};
+  const resolver = Object.fromEntries(Object.entries({ servers, search }).filter(([, value]) => value !== undefined));
+  return {
+    interfaces: Object.fromEntries(adopted),
+    ...(Object.keys(resolver).length === 0 ? {} : { dns: resolver }),
+  };
 }
