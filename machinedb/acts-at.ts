@@ -35,9 +35,17 @@ const effects: Record<string, (before: Acts, row: Row) => Acts> = {
 /** Subject → what its acts up to a time made of it; of these subjects, or of all. The last act of a kind decides. */
 export async function readActs(db: Reader, time: string, subjects: string[] | undefined): Promise<Map<string, Acts>> {
   const { rows } = await sql<Row>`
+    with act as (
+      select seq, subject, at, kind, reason, data from event
+      where kind = any(${Object.keys(effects)}) and subject like 'node/%'
+      union all
+      -- One event tells of all nodes of a site that fell silent at once.
+      select seq, 'node/' || lost, at, 'node.unreachable', reason, '{}' from event, jsonb_array_elements_text(data -> 'nodes') as lost
+      where kind = 'site.unreachable'
+    )
     select subject, at, kind, reason, data from (
-      select distinct on (subject, kind) seq, subject, at, kind, reason, data from event
-      where at <= ${time}::timestamptz and kind = any(${Object.keys(effects)}) and subject like 'node/%'
+      select distinct on (subject, kind) * from act
+      where at <= ${time}::timestamptz
         and (${subjects ?? null}::text[] is null or subject = any(${subjects ?? null}::text[]))
       order by subject, kind, seq desc
     ) as last order by seq`.execute(db);

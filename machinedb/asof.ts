@@ -40,7 +40,8 @@ const READ = ['system', 'nics', 'hostname', 'network', 'ssh', 'repos'];
 
 /**
  * All nodes as they were at a time (RFC 3339), by id. Heartbeats are kept in no history: `seen_at` and `agent_version` are
- * absent, and `observed_at` is the time of the last report that changed something.
+ * absent, and `observed_at` is the time of the last report that changed something. `state_at` is the time of the event,
+ * milliseconds after that of the row. `findings` counts what a comparison finds, acknowledged or not.
  */
 export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Promise<NodeAt[]> {
   const nodes = await readExisting(db, time, slice);

@@ -4,7 +4,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import type { Node } from '../shared/api/nodes.ts';
+import { assemble, toHost } from './inventory.ts';
 import { createInventoryCache } from './inventory-cache.ts';
+import { inventoryRoutes } from './routes/inventory.ts';
 import { withDatabase } from './testing/database.ts';
 import { putNode } from './testing/nodes.ts';
 
@@ -13,6 +16,25 @@ const directory = mkdtempSync(join(tmpdir(), 'inventory-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const [web, plain, thief, twin, pending, retired] = Array.from({ length: 6 }, () => randomUUID());
+const bare: Node = {
+  id: '00000000-0000-4000-8000-000000000001',
+  name: 'x',
+  state: 'active',
+  state_at: '2026-01-01T00:00:00Z',
+  health: 'ok',
+  level: 'approved',
+  mode: 'observe',
+  tags: [],
+  addresses: [],
+  macs: [],
+  findings: 0,
+  hold: false,
+  generation: 0,
+  created_at: '2026-01-01T00:00:00Z',
+};
+// The present says when the last report came, the past when the last one that changed something did.
+const withoutReports = (inventory: unknown) =>
+  JSON.parse(JSON.stringify(inventory, (key, value) => (key === 'machinedb_observed_at' ? undefined : value)));
 const hostname = (name: string) => ({ hostname: { hostname: name } });
 
 test('lists approved nodes by groups, on two daemons, and only changes with its content', async () => {
@@ -101,4 +123,35 @@ test.runIf(hasAnsible)('ansible-inventory accepts it, and evaluates nothing that
   );
   expect(shown.toString()).toContain('{{ lookup(');
   expect(shown.toString()).not.toContain('uid=');
+});
+
+test('a machine gets no name that is another host, an address or the machine Ansible runs on', () => {
+  const other = '11111111-1111-4111-8111-111111111111';
+  const host = (name: string) =>
+    assemble([toHost({ node: { ...bare, name }, network: undefined })]).body.includes(`"${name}":`);
+  for (const name of [
+    'localhost',
+    'localhost.localdomain',
+    '127.0.0.1',
+    '10.1',
+    other,
+    'all',
+    'stale',
+    'UP',
+    'a b',
+    '-x',
+    'a..b',
+  ])
+    expect(host(name), name).toBe(false);
+  for (const name of ['web1', 'web1.example.com', '7up', 'localhosts']) expect(host(name), name).toBe(true);
+});
+
+test('the inventory of the past is what was answered then', async () => {
+  const before = await createInventoryCache(db)();
+  const then = new Date().toISOString();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await putNode(db, web!, { state: 'retired' });
+  const answer = await inventoryRoutes.inventory({ db } as never, { input: { query: { as_of: then } } } as never, {});
+  expect(withoutReports(JSON.parse(answer as unknown as string))).toEqual(withoutReports(JSON.parse(before.body)));
+  expect((await createInventoryCache(db)()).body).not.toContain(web);
 });

@@ -48,6 +48,8 @@ create table event (
   data jsonb not null default '{}'
 );
 create index event_subject on event (subject, seq);
+-- Rare events that tell of many nodes: a read of one node's past looks at all of them.
+create index event_site on event (at) where kind = 'site.unreachable';
 
 -- Allocates n places in the one ordered sequence. The advisory lock is taken before seq and at are drawn and is held
 -- to the commit, so that a reader which saw seq N has seen everything below N; at never goes back, whatever the clock does.

@@ -35,6 +35,8 @@ export async function putNode(db: Db, id: string, { observed = {}, wanted = {}, 
         .onConflict((c) => c.doNothing())
         .execute();
     const node = { id, state, level } as const;
+    const before = await tx.selectFrom('node_now').select('observed').where('node', '=', id).executeTakeFirst();
+    const gone = Object.keys(before?.observed ?? {}).filter((section) => !(section in observed));
     await tx
       .insertInto('node')
       .values({ ...node, hardware: '{}' })
@@ -57,7 +59,10 @@ export async function putNode(db: Db, id: string, { observed = {}, wanted = {}, 
       .onConflict((c) => c.column('node').doUpdateSet(now))
       .execute();
     const common = { subject: `node/${id}`, actor: 'test' };
-    const revisions: NewRevision[] = Object.entries(observed).map(([section, data]) => ({
+    const revisions: NewRevision[] = [
+      ...Object.entries(observed),
+      ...gone.map((section) => [section, null] as const),
+    ].map(([section, data]) => ({
       ...common,
       side: 'observed',
       source: 'agent',
