@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import type { IntentSection } from '../shared/api/intent.ts';
 import type { Plan } from '../shared/api/row.ts';
+import { escapePointer } from '../shared/explain.ts';
 import { isMembers } from '../shared/merge.ts';
 import { sections } from '../shared/sections/index.ts';
 import type { Reader, Tx } from './db.ts';
@@ -87,7 +88,10 @@ async function check(tx: Reader, { subject, section, data }: IntentChange): Prom
   if (!parsed.success) {
     const errors = parsed.error.issues
       .slice(0, 50)
-      .map(({ path, message }) => ({ detail: message, pointer: `/${path.map(String).join('/')}` }));
+      .map(({ path, message }) => ({
+        detail: message,
+        pointer: path.map((key) => `/${escapePointer(String(key))}`).join(''),
+      }));
     throw new Problem('invalid', `${section}${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });
   }
   await checkReferences(tx, section, parsed.data);

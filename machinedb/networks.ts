@@ -90,3 +90,14 @@ async function checkNetwork(tx: Tx, name: string, { cidr, gateway, site, reserve
       `address ${outside[0].address} of network ${name} is given out and would not be in ${cidr}`,
     );
 }
+
+/** Throws when an intent, of any layer, takes addresses from a network: the next node of that layer could not have one. */
+export async function checkNotIntended(tx: Tx, network: string): Promise<void> {
+  const { rows } = await sql<{ subject: string }>`
+    select subject from revision
+    where side = 'intended' and section = 'network' and upper_inf(valid) and jsonb_path_exists(
+      data, '$.interfaces.*.addresses.*.network ? (@ == $name)', jsonb_build_object('name', ${network}::text))
+    order by subject limit 1`.execute(tx);
+  if (rows[0] !== undefined)
+    throw new Problem('conflict', `network "${network}" is intended by ${rows[0].subject}: change that intent first`);
+}

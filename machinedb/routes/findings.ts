@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { actor, type Handlers } from '../context.ts';
 import { append } from '../feed.ts';
 import { countFindings } from '../findings.ts';
@@ -18,7 +19,9 @@ export const findingRoutes = {
     if (query.site !== undefined) rows = rows.where('n.site', '=', query.site);
     if (query.role !== undefined) rows = rows.where('n.role', '=', query.role);
     if (query.acknowledged !== undefined)
-      rows = rows.where('f.acknowledged_by', query.acknowledged ? 'is not' : 'is', null);
+      rows = rows.where(
+        sql<boolean>`(f.acknowledged_by is not null and coalesce(f.acknowledged_until > now(), true)) = ${query.acknowledged}`,
+      );
     return toPage(await rows.execute(), limit, ({ id }) => String(id), toFinding);
   },
   acknowledgeFinding: async (context, request) =>

@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
 import type { Reader, Tx } from '../db.ts';
 import { append, type NewEvent } from '../feed.ts';
-import { putNetwork, toNetwork } from '../networks.ts';
+import { checkNotIntended, putNetwork, toNetwork } from '../networks.ts';
 import { readCursor, toPage } from '../page.ts';
 import { Problem } from '../problem.ts';
 import { project } from '../project.ts';
@@ -222,6 +222,7 @@ export const placeRoutes = {
   deleteNetwork: (context, request) =>
     write(context, request, async (tx) => {
       const { network } = request.input.params;
+      await checkNotIntended(tx, network);
       const resting = await tx
         .selectFrom('allocation')
         .select('address')
