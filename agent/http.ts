@@ -1,5 +1,4 @@
 import http from 'node:http';
-import https from 'node:https';
 import net from 'node:net';
 import tls from 'node:tls';
 import type { Clock } from './clock.ts';
@@ -104,7 +103,9 @@ function exchange(
     headers: http.IncomingHttpHeaders;
     body: string;
   }>();
-  const outgoing = (server.url.protocol === 'http:' ? http : https).request({
+  // openConnection brings the socket, TLS and all, so that the plain module serves both. A request is rare (the session
+  // carries the heartbeats): no connection is kept for it.
+  const outgoing = http.request({
     method: request.method,
     path: request.path,
     headers: {
@@ -117,8 +118,6 @@ function exchange(
       ...request.headers,
     },
     timeout: TIMEOUT_MS,
-    // A request is rare (the session carries the heartbeats): no connection is kept for it.
-    agent: false,
     createConnection: (_options, done) => openConnection(server, done as never),
   });
   outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
