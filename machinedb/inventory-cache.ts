@@ -12,6 +12,7 @@ export interface Inventory {
 
 interface Fragment {
   version: string;
+  fqdn: string | undefined;
   /** Undefined: the node is no host. */
   host: Host | undefined;
 }
@@ -31,7 +32,11 @@ export function createInventoryCache(db: Db): () => Promise<Inventory> {
     const read = await readFragments(db, fragments);
     if (kept !== undefined && !read.changed) return kept;
     fragments = read.fragments;
-    kept = assemble([...fragments.values()].flatMap(({ host }) => host ?? []));
+    const all = [...fragments.values()];
+    kept = assemble(
+      all.flatMap(({ host }) => host ?? []),
+      all.flatMap(({ host, fqdn }) => (host === undefined ? (fqdn ?? []) : [])),
+    );
     return kept;
   };
 
@@ -71,6 +76,6 @@ async function load(tx: Tx, stale: { id: string; version: string }[], read: Map<
   for (const row of rows) {
     const node = toNode(row);
     const host = row.revoked_at === null && isHost(node) ? toHost({ node, network: row.network }) : undefined;
-    read.set(row.id, { version: versions.get(row.id)!, host });
+    read.set(row.id, { version: versions.get(row.id)!, fqdn: node.fqdn, host });
   }
 }

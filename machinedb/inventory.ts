@@ -98,10 +98,11 @@ function observedAddresses(network: unknown): string[] {
 /**
  * Puts hosts together to what an Ansible inventory script prints. A host is named by its intended FQDN; the name that a
  * machine reports counts only while no other has it, so that no machine takes another's place; else it is the id.
+ *
+ * @param taken names of nodes that are no hosts (retired, not approved): nobody gets one by reporting it
  */
-export function assemble(hosts: Iterable<Host>): { body: string; etag: string } {
-  const all = [...hosts];
-  const claims = new Map<string, number>();
+export function assemble(all: Host[], taken: string[]): { body: string; etag: string } {
+  const claims = new Map(taken.map((name) => [name, 1]));
   for (const { fqdn, reportedName } of all) {
     const name = fqdn ?? reportedName;
     if (name !== undefined) claims.set(name, (claims.get(name) ?? 0) + 1);

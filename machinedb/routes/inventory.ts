@@ -20,7 +20,12 @@ async function inventoryNow(db: Db) {
 
 async function inventoryAt(db: Db, time: string) {
   const nodes = await fleetAt(db, time);
-  return assemble(nodes.filter(({ node, revoked }) => !revoked && isHost(node)).map(toHost));
+  const hosts = nodes.filter(({ node, revoked }) => !revoked && isHost(node));
+  const others = nodes.filter(({ node, revoked }) => revoked || !isHost(node));
+  return assemble(
+    hosts.map(toHost),
+    others.flatMap(({ node }) => node.fqdn ?? []),
+  );
 }
 
 export const inventoryRoutes = {
