@@ -26,19 +26,22 @@ export async function readAllocations(db: Reader, nodes: string[]): Promise<Allo
 /**
  * Makes a node hold exactly the addresses that its intent asks for. One it holds stays, whatever else changes; one it no
  * longer asks for becomes an orphan, which still belongs to it until released. Throws when an address cannot be had.
+ *
+ * @param lastGiven network → first free address given before in this transaction: the next one is above it
  */
 export async function allocate(
   tx: Tx,
   node: string,
   demands: Demand[],
   held: AllocationRow[],
+  lastGiven: Map<string, string>,
 ): Promise<AllocationRow[]> {
   const kept: AllocationRow[] = [];
   for (const demand of demands) {
     const fits = (row: AllocationRow) =>
       isFor(row, demand) && (demand.address === undefined || row.address === demand.address);
     const own = held.find((row) => fits(row) && row.state === 'active') ?? held.find(fits);
-    kept.push(own ?? (await give(tx, node, demand)));
+    kept.push(own ?? (await give(tx, node, demand, lastGiven)));
   }
   const keep = new Set(kept.map(({ address }) => address));
   // Orphans first: the place of an address in its interface is then free for the one that follows it.
@@ -82,7 +85,7 @@ interface Network {
   gateway: string | null;
 }
 
-async function give(tx: Tx, node: string, demand: Demand): Promise<AllocationRow> {
+async function give(tx: Tx, node: string, demand: Demand, lastGiven: Map<string, string>): Promise<AllocationRow> {
   // Whoever gives addresses of this network waits for its row.
   const network = await tx
     .selectFrom('network')
@@ -97,7 +100,10 @@ async function give(tx: Tx, node: string, demand: Demand): Promise<AllocationRow
     );
   }
   const address =
-    demand.address === undefined ? await firstFree(tx, network) : await checked(tx, network, demand.address, node);
+    demand.address === undefined
+      ? await firstFree(tx, network, lastGiven.get(network.name))
+      : await checked(tx, network, demand.address, node);
+  if (demand.address === undefined) lastGiven.set(network.name, address);
   const row = { address, network: network.name, node, interface: demand.interface, label: demand.label };
   await tx
     .updateTable('allocation')
@@ -123,23 +129,24 @@ async function give(tx: Tx, node: string, demand: Demand): Promise<AllocationRow
  * The lowest free address. The lowest one is the first of the network, or follows one that is taken, so that only those
  * have to be looked at: an IPv6 network costs no more than an IPv4 one.
  */
-async function firstFree(tx: Tx, network: Network): Promise<string> {
+async function firstFree(tx: Tx, network: Network, after: string | undefined): Promise<string> {
   const { rows } = await sql<{ address: string | null }>`
     with net as (
-      select cidr::inet as cidr, masklen(cidr) >= case family(cidr) when 4 then 31 else 127 end as tiny from network where name = ${network.name}
-    ), taken as (
-      select address from allocation, net where address <<= net.cidr
-      union select gateway from network where name = ${network.name} and gateway is not null
+      select cidr::inet as cidr, masklen(cidr) >= case family(cidr) when 4 then 31 else 127 end as tiny,
+        coalesce(${after ?? null}::inet, host(network(cidr))::inet) as low, host(broadcast(cidr))::inet as high
+      from network where name = ${network.name}
     ), candidate as (
-      select host(network(cidr))::inet + case when tiny then 0 else 1 end as address from net
-      union select address + 1 from taken
-      union select last + 1 from network_reserved where network = ${network.name}
+      select low + case when tiny and ${after ?? null}::inet is null then 0 else 1 end as address from net
+      union select a.address + 1 from allocation a, net where a.address between net.low and net.high
+      union select gateway + 1 from network, net where name = ${network.name} and gateway >= low
+      union select last + 1 from network_reserved, net where network = ${network.name} and last >= low
     )
-    select host(min(c.address)) as address from candidate c, net
-    where c.address <<= net.cidr and not exists (select from taken t where t.address = c.address)
+    select host(c.address) as address from candidate c, net
+    where c.address <<= net.cidr and not exists (select from allocation a where a.address = c.address)
+      and c.address is distinct from ${network.gateway}::inet
       and not exists (select from network_reserved r where r.network = ${network.name} and c.address between r.first and r.last)
-      and (tiny or family(net.cidr) = 6 or c.address <> host(broadcast(net.cidr))::inet)
-      and (tiny or c.address <> host(network(net.cidr))::inet)`.execute(tx);
+      and (tiny or family(net.cidr) = 6 or c.address <> net.high)
+    order by c.address limit 1`.execute(tx);
   const address = rows[0]?.address;
   if (address == null) {
     throw new Problem(

@@ -44,9 +44,10 @@ export async function project(tx: Tx, keys: Keys, ids: string[], actor: string):
   const projected: Projected = { affected: [], nodes: [], revisions: [] };
   if (ids.length === 0) return projected;
   const networks = await readNetworks(tx);
+  const lastGiven = new Map<string, string>();
   const sorted = [...new Set(ids)].sort();
   for (let i = 0; i < sorted.length; i += CHUNK) {
-    await projectChunk(tx, keys, sorted.slice(i, i + CHUNK), networks, actor, projected);
+    await projectChunk(tx, keys, sorted.slice(i, i + CHUNK), networks, lastGiven, actor, projected);
   }
   return projected;
 }
@@ -56,6 +57,7 @@ async function projectChunk(
   keys: Keys,
   ids: string[],
   networks: Record<string, NetworkFacts>,
+  lastGiven: Map<string, string>,
   actor: string,
   projected: Projected,
 ): Promise<void> {
@@ -71,7 +73,7 @@ async function projectChunk(
   const findings: NewFinding[] = [];
   for (const row of rows) {
     const intent = mergeLayers(layers.get(row.node) ?? []) as Intent;
-    const held = await hold(tx, row.node, intent, allocations.get(row.node) ?? []);
+    const held = await hold(tx, row.node, intent, allocations.get(row.node) ?? [], lastGiven);
     const active = held.filter(({ state }) => state === 'active');
     const { wanted, problems } = resolve({ intent, observed: row.observed, allocations: active, networks });
     const changed = canonical(wanted) !== canonical(row.wanted);
@@ -106,9 +108,15 @@ async function projectChunk(
   await storeFindings(tx, ids, findings);
 }
 
-async function hold(tx: Tx, node: string, intent: Intent, held: AllocationRow[]): Promise<AllocationRow[]> {
+async function hold(
+  tx: Tx,
+  node: string,
+  intent: Intent,
+  held: AllocationRow[],
+  lastGiven: Map<string, string>,
+): Promise<AllocationRow[]> {
   const wanted = demands(intent);
-  return wanted.length === 0 && held.length === 0 ? [] : await allocate(tx, node, wanted, held);
+  return wanted.length === 0 && held.length === 0 ? [] : await allocate(tx, node, wanted, held, lastGiven);
 }
 
 async function storePlaces(tx: Tx, row: Row, intent: Intent): Promise<void> {
