@@ -1,7 +1,6 @@
 // npm start: MachineDB with its own PostgreSQL, and this very machine enrolled in it by the shipped agent.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join, relative } from 'node:path';
 import { pino } from 'pino';
 import { readConfig } from './config.ts';
@@ -79,8 +78,8 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(force);
 }
 
-/** The name of the first node that has reported, within 30 s. */
-async function waitForNode(daemon: Daemon, signal: AbortSignal): Promise<string | undefined> {
+/** The first node that has reported, within 30 s. */
+async function waitForNode(daemon: Daemon, signal: AbortSignal): Promise<{ id: string; name: string } | undefined> {
   for (let i = 0; i < 150 && !signal.aborted; i++) {
     const row = await daemon.context.db
       .selectFrom('node_now')
@@ -90,31 +89,30 @@ async function waitForNode(daemon: Daemon, signal: AbortSignal): Promise<string 
       .where('state', 'in', ['approved', 'active', 'configuring'])
       .orderBy('node.created_at')
       .executeTakeFirst();
-    if (row !== undefined) return row.fqdn ?? row.observed_name ?? row.node;
+    if (row !== undefined) return { id: row.node, name: row.fqdn ?? row.observed_name ?? row.node };
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   return undefined;
 }
 
-function say(daemon: Daemon, node: string | undefined, state: string): void {
+function say(daemon: Daemon, node: { id: string; name: string } | undefined, state: string): void {
   const here = (path: string) => relative(process.cwd(), path) || '.';
   const command = here(join(root, 'machinedb/bin/machinedb'));
   const inventory = here(join(root, 'machinedb/integrations/ansible/machinedb-inventory'));
-  const name = node ?? hostname();
   const own = state === join(root, '.machinedb') ? '' : `export MACHINEDB_STATE=${state}\n  `;
   const url = daemon.url === 'https://127.0.0.1:4280' ? '' : `export MACHINEDB_URL=${daemon.url}\n  `;
   process.stdout.write(`
 MachineDB runs at ${daemon.url}
 The operator token is in ${here(join(state, 'operator.token'))}, the CA certificate in ${here(join(state, 'ca.pem'))}
-${node === undefined ? 'This machine has not reported yet; its agent tells why above.' : `This machine is in the inventory: ${node}`}
+${node === undefined ? 'This machine has not reported yet; its agent tells why above.' : `This machine is in the inventory: ${node.name}`}
 
 Try, in another terminal:
   ${own}${url}${command} nodes
-  ${command} show ${name}
+  ${command} show ${node?.name ?? 'NODE'}
   ${command} site put ams1
   ${command} rack put ams1 r1 --height 42
   ${command} role put web
-  ${command} assign ${name} --site ams1 --rack r1 --unit 12 --role web --tags blue --reason 'first node'
+  ${command} assign ${node?.id ?? 'NODE'} --site ams1 --rack r1 --unit 12 --role web --tags blue --reason 'first node'
   ansible-inventory -i ${inventory} --graph
 
 Ctrl-C stops everything.
