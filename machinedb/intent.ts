@@ -86,12 +86,10 @@ async function check(tx: Reader, { subject, section, data }: IntentChange): Prom
   // A null removes a key of a wider layer (RFC 7396), whatever the key's type.
   const parsed = schema.safeParse(withoutNulls(data));
   if (!parsed.success) {
-    const errors = parsed.error.issues
-      .slice(0, 50)
-      .map(({ path, message }) => ({
-        detail: message,
-        pointer: path.map((key) => `/${escapePointer(String(key))}`).join(''),
-      }));
+    const errors = parsed.error.issues.slice(0, 50).map(({ path, message }) => ({
+      detail: message,
+      pointer: path.map((key) => `/${escapePointer(String(key))}`).join(''),
+    }));
     throw new Problem('invalid', `${section}${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });
   }
   await checkReferences(tx, section, parsed.data);
