@@ -1,0 +1,38 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export interface Guest {
+  /** The serial console so far, a line each. */
+  console: string[];
+  /** The first line of the console that matches; throws with the console's end when none comes in time. */
+  line(pattern: RegExp, ms: number): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Starts a guest in software emulation: that /dev/kvm exists does not say that it works. */
+export function startGuest(args: string[]): Guest {
+  const base = '-machine q35,graphics=off -accel tcg -cpu max -nodefaults -no-user-config -display none';
+  const child = spawn('qemu-system-x86_64', [...base.split(' '), '-serial', 'stdio', '-monitor', 'none', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr])
+    createInterface({ input: stream }).on('line', (line) => lines.push(line));
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return {
+    console: lines,
+    async line(pattern, ms) {
+      for (const end = performance.now() + ms; performance.now() < end; ) {
+        const found = lines.find((line) => pattern.test(line));
+        if (found !== undefined) return found;
+        if (child.exitCode !== null) break;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      throw new Error(`the guest did not print ${pattern}:\n${lines.slice(-30).join('\n')}`);
+    },
+    async close() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
