@@ -6,8 +6,9 @@ import { type Facts, observeAll } from './facts.ts';
 import { hardwareOf } from './hardware.ts';
 import { type Server, ServerError, send } from './http.ts';
 import { type Identity, openIdentity, rememberNode, signText } from './identity.ts';
+import { Inbox } from './inbox.ts';
 import { factsOf, type Hashes, hashesOf, makeReport } from './report.ts';
-import { beatOnce, openSession, type Session, type SessionMessage } from './session.ts';
+import { beatOnce, openSession, type Session } from './session.ts';
 import type { System } from './system.ts';
 import { openTrust, type TrustStore } from './trust-store.ts';
 import { version } from './version.ts';
@@ -251,41 +252,5 @@ class Agent {
     if (signal.aborted) resolve();
     await promise;
     clearTimeout(timer);
-  }
-}
-
-/** Messages of a session, one after the other. */
-class Inbox {
-  #messages: SessionMessage[] = [];
-  #error: ServerError | undefined;
-  #wake: (() => void) | undefined;
-
-  add(message: SessionMessage): void {
-    this.#messages.push(message);
-    this.#wake?.();
-  }
-
-  end(error: ServerError): void {
-    this.#error = error;
-    this.#wake?.();
-  }
-
-  reopen(): void {
-    this.#error = undefined;
-  }
-
-  /** The next message; undefined when none came within `ms`. Throws when the session is over. */
-  async next(ms: number): Promise<SessionMessage | undefined> {
-    if (this.#messages.length === 0 && this.#error === undefined && ms > 0) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      // setTimeout counts to 2^31 ms.
-      const timer = setTimeout(resolve, Math.min(ms, 2 ** 31 - 1));
-      this.#wake = resolve;
-      await promise;
-      clearTimeout(timer);
-      this.#wake = undefined;
-    }
-    if (this.#messages.length === 0 && this.#error !== undefined) throw this.#error;
-    return this.#messages.shift();
   }
 }
