@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -38,7 +38,7 @@ export function makeInitramfs(out: string, executable: string, init: string): { 
   const root = mkdtempSync(join(tmpdir(), 'machinedb-initramfs-'));
   const put = (from: string, to: string) => {
     mkdirSync(dirname(join(root, to)), { recursive: true });
-    cpSync(from, join(root, to), { dereference: true });
+    copyFileSync(from, join(root, to));
   };
   try {
     for (const name of ['proc', 'sys', 'dev', 'tmp', 'sbin']) mkdirSync(join(root, name));
