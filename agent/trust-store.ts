@@ -12,10 +12,19 @@ export interface TrustStore {
   learn(trust: Trust): void;
 }
 
-/** @param given pins of the command line or the image: they stay trusted until the server has told its own */
+interface Stored {
+  /** The pins given when this was learned: other ones mean that somebody points the agent at another server. */
+  given: readonly string[];
+  trust: Trust;
+}
+
+/**
+ * @param given pins of the command line or the image. What a server that they proved has told since replaces them, so that
+ *   a retired CA is trusted no more; given anew and differently, they count again
+ */
 export function openTrust(directory: string, given: readonly string[]): TrustStore {
   const file = join(directory, 'trust.json');
-  let known = read(file);
+  let known = read(file, given);
   return {
     pins: () => known?.pins ?? given,
     wantedKey(id) {
@@ -24,15 +33,16 @@ export function openTrust(directory: string, given: readonly string[]): TrustSto
     },
     learn(trust) {
       if (JSON.stringify(trust) === JSON.stringify(known)) return;
-      writeDurably(file, JSON.stringify(trust), 0o600);
+      writeDurably(file, JSON.stringify({ given, trust } satisfies Stored), 0o600);
       known = trust;
     },
   };
 }
 
-function read(file: string): Trust | undefined {
+function read(file: string, given: readonly string[]): Trust | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Trust;
+    const stored = JSON.parse(readFileSync(file, 'utf8')) as Stored;
+    return JSON.stringify(stored.given) === JSON.stringify(given) ? stored.trust : undefined;
   } catch {
     // Absent or damaged: the pins given at the start are trusted again.
     return undefined;
