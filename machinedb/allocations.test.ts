@@ -113,3 +113,12 @@ test('an orphan that is intended again is the same address', async () => {
   await assign(id, { network: 'mgmt' });
   expect(await addresses(id)).toEqual(before);
 });
+
+test('an address in use is not released, however it is written', async () => {
+  await network('v6', { cidr: 'fd00::/64' });
+  const id = await node({ ...port, network: { interfaces: { eth0: { addresses: { 'fd00::5/64': {} } } } } });
+  await assign(id, { address: 'fd00::5' });
+  await ask('deleteNodeIntent', { params: { node: id, section: 'network' } }, { 'if-match': '*' });
+  for (const address of ['fd00::5', 'fd00:0:0::5', 'FD00::0005'])
+    await expect(release('v6', address)).rejects.toThrow(`node ${id} still reports address fd00::5: wait`);
+});

@@ -1,4 +1,6 @@
 import { type Selectable, sql } from 'kysely';
+import { canonicalIp } from '../shared/ip.ts';
+import type { Network } from '../shared/sections/network.ts';
 import type { Tx } from './db.ts';
 import { Problem } from './problem.ts';
 import type { Database } from './schema.ts';
@@ -35,15 +37,16 @@ export async function releaseAllocation(
     .selectAll()
     .where('address', '=', address)
     .where('network', '=', network)
+    .forUpdate()
     .executeTakeFirst();
   if (row === undefined) throw new Problem('not_found', `address ${address} of network ${network} is not given out`);
   if (row.state === 'active')
     throw new Problem('conflict', `address ${address} is intended for node ${row.node}: change its intent first`);
   if (row.state === 'quarantined') throw new Problem('conflict', `address ${address} is in quarantine already`);
-  if (!force && row.node !== null && (await isReported(tx, row.node, address))) {
+  if (!force && row.node !== null && (await isReported(tx, row.node, row.address))) {
     throw new Problem(
       'conflict',
-      `node ${row.node} still reports address ${address}: wait until it is gone, or release it with force`,
+      `node ${row.node} still reports address ${row.address}: wait until it is gone, or release it with force`,
     );
   }
   const released = await tx
@@ -61,9 +64,13 @@ export async function releaseAllocation(
 }
 
 async function isReported(tx: Tx, node: string, address: string): Promise<boolean> {
-  const { rows } = await sql<{ reported: boolean }>`
-    select exists (
-      select from node_now, jsonb_each(coalesce(observed -> 'network' -> 'interfaces', '{}')) as port, jsonb_object_keys(coalesce(port.value -> 'addresses', '{}')) as cidr
-      where node = ${node} and split_part(cidr, '/', 1) = ${address}) as reported`.execute(tx);
-  return rows[0]!.reported;
+  const { observed } = await tx
+    .selectFrom('node_now')
+    .select('observed')
+    .where('node', '=', node)
+    .executeTakeFirstOrThrow();
+  const { interfaces = {} } = (observed.network ?? {}) as Network;
+  const reported = Object.values(interfaces).flatMap(({ addresses = {} }) => Object.keys(addresses));
+  // Whatever spelling either has.
+  return reported.some((cidr) => canonicalIp(cidr.split('/')[0]!) === canonicalIp(address));
 }
