@@ -21,23 +21,16 @@ export interface Assignment {
 
 const LABEL = 'primary';
 
-/** What an assignment says of a node's own intent: section → patch. */
+/** What an assignment says of a node's own intent: section → patch. `current`: what that intent is now. */
 export async function assignmentIntents(
   db: Reader,
   node: string,
   given: Assignment,
+  current: Partial<Record<IntentSection, unknown>>,
 ): Promise<Partial<Record<IntentSection, unknown>>> {
-  const { site, rack, unit, height, face } = given;
-  const place = withoutUndefined({ site, rack, unit, height, face });
   const patches: Partial<Record<IntentSection, unknown>> = {};
-  if (Object.keys(place).length > 0) {
-    // Another site or rack makes the old unit meaningless.
-    patches.placement = {
-      ...(site === undefined ? {} : { rack: null, unit: null, height: null, face: null }),
-      ...(rack === undefined ? {} : { unit: null }),
-      ...place,
-    };
-  }
+  const place = placementPatch(current.placement as Place | undefined, given);
+  if (place !== undefined) patches.placement = place;
   if (given.role !== undefined) patches.role = { name: given.role };
   if (given.tags !== undefined) patches.tags = Object.fromEntries(given.tags.map((tag) => [tag, true]));
   if (given.mode !== undefined) patches.mode = { mode: given.mode };
@@ -46,6 +39,21 @@ export async function assignmentIntents(
   else if (given.interface !== undefined)
     throw new Problem('invalid', 'interface says where an address goes: give network or address, too');
   return patches;
+}
+
+type Place = Pick<Assignment, 'site' | 'rack' | 'unit' | 'height' | 'face'>;
+
+/** Another site or rack makes the old unit meaningless; the same one again keeps it. */
+function placementPatch(current: Place = {}, given: Assignment): Record<string, unknown> | undefined {
+  const { site, rack, unit, height, face } = given;
+  const place = withoutUndefined({ site, rack, unit, height, face });
+  if (Object.keys(place).length === 0) return undefined;
+  const moved = site !== undefined && site !== current.site;
+  return {
+    ...(moved ? { rack: null, unit: null, height: null, face: null } : {}),
+    ...(rack !== undefined && rack !== current.rack ? { unit: null } : {}),
+    ...place,
+  };
 }
 
 function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {

@@ -36,6 +36,20 @@ test('place, role, tags, name and address in one go, and one event', async () =>
   expect((await now(id)).unit).toBe(2);
 });
 
+test('the same site or rack again keeps the place; another one ends it', async () => {
+  const id = await node();
+  await assign(id, { site: 'ber', rack: 'r1', unit: 7, height: 2 });
+  await assign(id, { site: 'ber', role: 'gpu' });
+  await assign(id, { rack: 'r1', role: 'web' });
+  expect((await now(id)).wanted).toMatchObject({ placement: { site: 'ber', rack: 'r1', unit: 7, height: 2 } });
+  await ask('putRack', { params: { site: 'ber', rack: 'r2' }, body: { height: 10 } });
+  await assign(id, { rack: 'r2' });
+  expect((await now(id)).wanted.placement).toEqual({ site: 'ber', rack: 'r2', height: 2 });
+  await ask('putSite', { params: { site: 'ams' }, body: {} });
+  await assign(id, { site: 'ams' });
+  expect((await now(id)).wanted.placement).toEqual({ site: 'ams' });
+});
+
 test('what cannot be assigned is told, and nothing of it is done', async () => {
   const id = await node({ nics });
   await expect(assign(id, {})).rejects.toThrow(

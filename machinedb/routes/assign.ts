@@ -13,18 +13,18 @@ import { Problem } from '../problem.ts';
 import { moveNode } from '../trust/node-state.ts';
 import { write } from '../write.ts';
 
+type Sections = Partial<Record<IntentSection, unknown>>;
+
+async function ownIntent(db: Reader, node: string): Promise<Sections> {
+  return Object.fromEntries((await readIntents(db, [`node/${node}`])).map(({ section, data }) => [section, data]));
+}
+
 /** Patches of a node's own sections, merged with what they are. */
-async function merged(
-  db: Reader,
-  node: string,
-  patches: Partial<Record<IntentSection, unknown>>,
-): Promise<IntentChange[]> {
-  const subject = `node/${node}`;
-  const own = new Map((await readIntents(db, [subject])).map(({ section, data }) => [section, data]));
+function merged(node: string, own: Sections, patches: Sections): IntentChange[] {
   return Object.entries(patches).map(([section, patch]) => ({
-    subject,
+    subject: `node/${node}`,
     section: section as IntentSection,
-    data: isMembers(patch) ? mergePatch(own.get(section), patch) : patch,
+    data: isMembers(patch) ? mergePatch(own[section as IntentSection], patch) : patch,
     precondition: 'any',
   }));
 }
@@ -36,7 +36,8 @@ export const assignRoutes = {
       const node = await nodeForWrite(tx, params.node);
       await lockSubjects(tx, [`node/${node}`]);
       const { reason, ...assignment } = body;
-      const changes = await merged(tx, node, await assignmentIntents(tx, node, assignment as Assignment));
+      const own = await ownIntent(tx, node);
+      const changes = merged(node, own, await assignmentIntents(tx, node, assignment as Assignment, own));
       if (changes.length === 0)
         throw new Problem('invalid', 'nothing is assigned: give a site, role, tags, fqdn, network, address or mode');
       return await writeIntents(tx, context.keys, changes, {
