@@ -83,9 +83,13 @@ function messageOf(section: string, path: string, kind: string, expected: unknow
     : `${what} is ${show(got)}: wanted ${show(expected)}`;
 }
 
-/** Makes the open findings of nodes exactly these; one that stays keeps its first sight and its acknowledgement. */
+/**
+ * Makes the open findings of nodes exactly these. One that stays keeps its first sight, and its acknowledgement as long as
+ * the machine reports the same: another value is another thing to look at.
+ */
 export async function storeFindings(tx: Tx, nodes: string[], findings: NewFinding[]): Promise<void> {
   const json = JSON.stringify(findings);
+  const same = sql`finding.got is not distinct from excluded.got`;
   await sql`
     delete from finding f where f.node = any (${nodes}::uuid[]) and f.section <> 'state' and not exists (
       select from json_to_recordset(${json}::json) as x(node uuid, section text, path text)
@@ -95,7 +99,10 @@ export async function storeFindings(tx: Tx, nodes: string[], findings: NewFindin
     select node, section, path, kind, severity, expected, got, message from json_to_recordset(${json}::json) as
       x(node uuid, section text, path text, kind text, severity text, expected jsonb, got jsonb, message text)
     on conflict (node, section, path) do update set kind = excluded.kind, severity = excluded.severity,
-      expected = excluded.expected, got = excluded.got, message = excluded.message
+      expected = excluded.expected, got = excluded.got, message = excluded.message,
+      acknowledged_by = case when ${same} then finding.acknowledged_by end,
+      acknowledged_until = case when ${same} then finding.acknowledged_until end,
+      acknowledged_reason = case when ${same} then finding.acknowledged_reason end
     where (finding.kind, finding.message, finding.expected, finding.got)
       is distinct from (excluded.kind, excluded.message, excluded.expected, excluded.got)`.execute(tx);
   await countFindings(tx, nodes);

@@ -55,7 +55,7 @@ test('the generation grows only with the wanted state, which is signed', async (
   expect(derived).toEqual([{ data: { wanted: { tags: { gpu: true } }, generation: 1 } }]);
 });
 
-test('a finding keeps its first sight and its acknowledgement until it is mended', async () => {
+test('a finding keeps its first sight until it is mended, and its acknowledgement while the same is reported', async () => {
   const id = await node(facts);
   await put(id, 'hostname', { hostname: 'new', domain: 'mend.example.org' });
   await put(id, 'ssh', { permit_root_login: 'no' });
@@ -93,9 +93,20 @@ test('a finding keeps its first sight and its acknowledgement until it is mended
   const listed = await ask('listFindings', { query: { acknowledged: true } });
   expect(listed.items.map((item) => item.id)).toContain(mine.id);
 
+  const hostnameFinding = async () => (await findings(id)).find(({ path }) => path === '/hostname');
+  await report(id, { ...facts, ssh: { permit_root_login: 'no' } });
+  expect(await hostnameFinding()).toMatchObject({ id: mine.id, first_seen: mine.first_seen, acknowledged_by: 'ann' });
+  expect((await now(id)).findings).toBe(2);
   await report(id, { ...facts, hostname: { ...facts.hostname, hostname: 'other' }, ssh: { permit_root_login: 'no' } });
-  const after = (await findings(id)).find(({ path }) => path === '/hostname');
-  expect(after).toMatchObject({ id: mine.id, first_seen: mine.first_seen, acknowledged_by: 'ann', got: 'other' });
+  expect(await hostnameFinding()).toMatchObject({
+    id: mine.id,
+    first_seen: mine.first_seen,
+    got: 'other',
+    acknowledged_by: null,
+    acknowledged_until: null,
+    acknowledged_reason: null,
+  });
+  expect((await now(id)).findings).toBe(3);
   await report(id, {
     ...facts,
     hostname: { hostname: 'new', domain: 'mend.example.org', fqdn: 'new.mend.example.org' },
