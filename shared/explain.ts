@@ -7,37 +7,81 @@ export interface Explained {
   value?: unknown;
   layer: string;
   /** What narrower layers hide, widest first. */
-  overrides: { layer: string; value?: unknown }[];
+  overrides: Said[];
 }
 
-/** For each value that any layer speaks of: the layer that wins, and what it overrides. Layers widest first. */
+/** Without `value`: the layer removes what wider ones say. */
+interface Said {
+  layer: string;
+  value?: unknown;
+}
+
+/** One place of the merged intent, as it is while layers are merged. */
+interface Place {
+  state: 'absent' | 'value' | 'object';
+  /** The layer that spoke last of it as an object. */
+  layer: string;
+  said: Said[];
+  members: Map<string, Place>;
+}
+
+/**
+ * For each value that any layer speaks of: the layer that wins, and what it overrides. Layers widest first. The values are
+ * those that mergeLayers makes, an object that is left empty included: it merges in the same way, and keeps what was said.
+ */
 export function explain(layers: Layer[]): Explained[] {
-  const said = new Map<string, { layer: string; value: unknown }[]>();
-  for (const { layer, sections } of layers) {
-    for (const [path, value] of leaves(sections, '')) {
-      const before = said.get(path) ?? [];
-      said.set(path, [...before, { layer, value }]);
-    }
-  }
-  return [...said]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, values]) => {
-      const winner = values.at(-1)!;
-      return {
-        path,
-        layer: winner.layer,
-        ...(winner.value === null ? {} : { value: winner.value }),
-        overrides: values.slice(0, -1).map(({ layer, value }) => (value === null ? { layer } : { layer, value })),
-      };
-    });
+  const root = newPlace();
+  for (const { layer, sections } of layers) merge(root, sections, layer);
+  return [...root.members]
+    .flatMap(([section, place]) => [...entries(place, `/${escapePointer(section)}`)])
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function* leaves(value: unknown, path: string): Generator<[string, unknown]> {
-  if (!isMembers(value) || Object.keys(value).length === 0) {
-    yield [path, value];
+function newPlace(): Place {
+  return { state: 'absent', layer: '', said: [], members: new Map() };
+}
+
+/** As mergePatch does (RFC 7396). */
+function merge(place: Place, patch: unknown, layer: string): void {
+  if (isMembers(patch)) {
+    if (place.state === 'value') place.said.push({ layer });
+    place.state = 'object';
+    place.layer = layer;
+    for (const [key, member] of Object.entries(patch)) {
+      if (!place.members.has(key)) place.members.set(key, newPlace());
+      merge(place.members.get(key)!, member, layer);
+    }
     return;
   }
-  for (const [key, member] of Object.entries(value)) yield* leaves(member, `${path}/${escapePointer(key)}`);
+  const speaksBelow = place.state === 'object' && !isEmpty(place);
+  endMembers(place, layer);
+  if (patch !== null) place.said.push({ layer, value: patch });
+  else if (!speaksBelow) place.said.push({ layer });
+  place.state = patch === null ? 'absent' : 'value';
+}
+
+function endMembers(place: Place, layer: string): void {
+  if (place.state !== 'object') return;
+  sayEmpty(place);
+  for (const member of place.members.values()) if (member.state !== 'absent') merge(member, null, layer);
+}
+
+/** An object that no layer left a member of is a value of its own. */
+function sayEmpty(place: Place): void {
+  if (place.state !== 'object' || !isEmpty(place)) return;
+  // The layer that put the object in place of a value says one thing, not two.
+  if (place.said.at(-1)?.layer === place.layer) place.said.pop();
+  place.said.push({ layer: place.layer, value: {} });
+}
+
+function isEmpty(place: Place): boolean {
+  return [...place.members.values()].every(({ state }) => state === 'absent');
+}
+
+function* entries(place: Place, path: string): Generator<Explained> {
+  sayEmpty(place);
+  if (place.said.length > 0) yield { path, ...place.said.at(-1)!, overrides: place.said.slice(0, -1) };
+  for (const [key, member] of place.members) yield* entries(member, `${path}/${escapePointer(key)}`);
 }
 
 /** One reference token of a JSON pointer (RFC 6901). */
