@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { canonicalIp } from '../shared/ip.ts';
 import { Problem } from './problem.ts';
 
 /**
@@ -17,7 +18,7 @@ export function makeCursor(key: string): string {
  *
  * @param form what keys of this list look like, where the database takes no other: another list's cursor is refused
  */
-export function readCursor(cursor: string | undefined, form = /^/): string | undefined {
+export function readCursor(cursor: string | undefined, form: Form = /^/): string | undefined {
   if (cursor === undefined) return undefined;
   const [text = '', given = ''] = cursor.split('.');
   const key = Buffer.from(text, 'base64url').toString('utf8');
@@ -27,8 +28,16 @@ export function readCursor(cursor: string | undefined, form = /^/): string | und
   return key;
 }
 
-/** Keys that are ids, and keys that are places in the feed. */
-export const keyForms = { id: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, seq: /^\d{1,15}$/ };
+type Form = Pick<RegExp, 'test'>;
+
+/** Keys that are ids, places in the feed, names, a name within a site, or IP addresses. */
+export const keyForms = {
+  id: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  seq: /^\d{1,15}$/,
+  name: /^[a-z0-9._-]{1,63}$/,
+  rack: /^[a-z0-9._-]{1,63}\/[a-z0-9._-]{1,63}$/,
+  address: { test: (key: string) => canonicalIp(key) !== undefined },
+} satisfies Record<string, Form>;
 
 function isEqual(a: string, b: string): boolean {
   const [x, y] = [Buffer.from(a), Buffer.from(b)];

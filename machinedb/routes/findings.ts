@@ -3,7 +3,7 @@ import { actor, type Handlers } from '../context.ts';
 import { append } from '../feed.ts';
 import { countFindings } from '../findings.ts';
 import { selectFindings, toFinding } from '../node-findings.ts';
-import { readCursor, toPage } from '../page.ts';
+import { keyForms, readCursor, toPage } from '../page.ts';
 import { Problem } from '../problem.ts';
 import { write } from '../write.ts';
 
@@ -13,7 +13,7 @@ export const findingRoutes = {
     let rows = selectFindings(db)
       .orderBy('f.id')
       .limit(limit + 1)
-      .where('f.id', '>', Number(readCursor(query.cursor) ?? 0));
+      .where('f.id', '>', Number(readCursor(query.cursor, keyForms.seq) ?? 0));
     if (query.section !== undefined) rows = rows.where('f.section', '=', query.section);
     if (query.severity !== undefined) rows = rows.where('f.severity', '=', query.severity);
     if (query.site !== undefined) rows = rows.where('n.site', '=', query.site);

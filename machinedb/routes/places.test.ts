@@ -17,6 +17,23 @@ test('sites, racks, roles and networks are listed in pages', async () => {
   ]);
 });
 
+test('91 a cursor of another list is refused', async () => {
+  await ask('putRack', { params: { site: 'ber', rack: 'r2' }, body: { height: 10 } });
+  const sites = (await ask('listSites', { query: { limit: 1 } })).next;
+  const racks = (await ask('listRacks', { query: { limit: 1 } })).next;
+  const refusal = 'the cursor is not one that a list gave: start again without it';
+  for (const cursor of [sites, racks]) {
+    expect(cursor).toEqual(expect.any(String));
+    await expect(ask('listAllocations', { params: { network: 'mgmt' }, query: { cursor } })).rejects.toThrow(refusal);
+    await expect(ask('listFindings', { query: { cursor } })).rejects.toThrow(refusal);
+  }
+  await expect(ask('listSites', { query: { cursor: racks } })).rejects.toThrow(refusal);
+  await expect(ask('listRacks', { query: { cursor: sites } })).rejects.toThrow(refusal);
+  expect((await ask('listRacks', { query: { cursor: racks } })).items).toEqual([
+    { site: 'ber', name: 'r2', height: 10 },
+  ]);
+});
+
 test.each([
   [{ cidr: '10.5.0.1/24' }, 'cidr 10.5.0.1/24 has bits set behind its prefix length: write 10.5.0.0/24'],
   [{ cidr: '10.5.0.0/24', gateway: '10.6.0.1' }, 'gateway 10.6.0.1 is not in 10.5.0.0/24'],

@@ -1,0 +1,42 @@
+import { actor, type Context, type Handlers } from '../context.ts';
+import { append } from '../feed.ts';
+import { keyForms, readCursor, toPage } from '../page.ts';
+import { placeEvent } from '../place-removal.ts';
+import { project } from '../project.ts';
+import { releaseAllocation, toAllocation } from '../release.ts';
+import { write } from '../write.ts';
+
+export const allocationRoutes = {
+  listAllocations: async ({ db }: Context, { input: { params, query } }) => {
+    const limit = query.limit ?? 100;
+    let select = db
+      .selectFrom('allocation')
+      .selectAll()
+      .where('network', '=', params.network)
+      .orderBy('address')
+      .limit(limit + 1);
+    const after = readCursor(query.cursor, keyForms.address);
+    if (after !== undefined) select = select.where('address', '>', after);
+    return toPage(await select.execute(), limit, ({ address }) => address, toAllocation);
+  },
+  releaseAllocation: (context, request) =>
+    write(context, request, async (tx) => {
+      const { network, address } = request.input.params;
+      const { row, node } = await releaseAllocation(
+        tx,
+        network,
+        address,
+        request.input.query.force === true,
+        context.config.quarantineMs,
+      );
+      const who = actor(request.caller);
+      const projected = node === null ? undefined : await project(tx, context.keys, [node], who);
+      await append(tx, projected?.revisions ?? [], [
+        placeEvent('address.released', node === null ? `network/${network}` : `node/${node}`, who, {
+          network,
+          address,
+        }),
+      ]);
+      return toAllocation(row);
+    }),
+} satisfies Partial<Handlers>;

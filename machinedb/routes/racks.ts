@@ -1,0 +1,65 @@
+import { type Selectable, sql } from 'kysely';
+import { actor, type Context, type Handlers } from '../context.ts';
+import { append } from '../feed.ts';
+import { keyForms, readCursor, toPage } from '../page.ts';
+import { placeEvent, removePlace } from '../place-removal.ts';
+import { Problem } from '../problem.ts';
+import type { Database } from '../schema.ts';
+import { write } from '../write.ts';
+
+const toRack = ({ site, name, height, description }: Selectable<Database['rack']>) => ({
+  site,
+  name,
+  height,
+  description: description ?? undefined,
+});
+
+export const rackRoutes = {
+  listRacks: async ({ db }: Context, { input: { query } }) => {
+    const limit = query.limit ?? 100;
+    const [site = '', name = ''] = (readCursor(query.cursor, keyForms.rack) ?? '').split('/');
+    let select = db
+      .selectFrom('rack')
+      .selectAll()
+      .where(sql<boolean>`(site, name) > (${site}, ${name})`)
+      .orderBy('site')
+      .orderBy('name')
+      .limit(limit + 1);
+    if (query.site !== undefined) select = select.where('site', '=', query.site);
+    return toPage(await select.execute(), limit, (row) => `${row.site}/${row.name}`, toRack);
+  },
+  putRack: (context, request) =>
+    write(context, request, async (tx) => {
+      const { site, rack } = request.input.params;
+      const { height, description } = request.input.body;
+      const known = await tx.selectFrom('site').select('name').where('name', '=', site).executeTakeFirst();
+      if (known === undefined)
+        throw new Problem(
+          'invalid',
+          `there is no site "${site}": machinedb site list shows them, machinedb site put ${site} makes it`,
+        );
+      const { rows } = await sql<{
+        top: number | null;
+      }>`select max(upper(units)) - 1 as top from placement where site = ${site} and rack = ${rack}`.execute(tx);
+      const top = rows[0]?.top ?? 0;
+      if (top > height)
+        throw new Problem(
+          'conflict',
+          `unit ${top} of rack ${rack} in site ${site} is taken: a height of ${height} would cut it off`,
+        );
+      const values = { height, description: description ?? null };
+      const row = await tx
+        .insertInto('rack')
+        .values({ site, name: rack, ...values })
+        .onConflict((conflict) => conflict.columns(['site', 'name']).doUpdateSet(values))
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      await append(tx, [], [placeEvent('rack.put', `rack/${site}:${rack}`, actor(request.caller), values)]);
+      return toRack(row);
+    }),
+  deleteRack: (context, request) =>
+    write(context, request, async (tx) => {
+      const { site, rack } = request.input.params;
+      return await removePlace(tx, 'rack', `rack/${site}:${rack}`, rack, site, actor(request.caller));
+    }),
+} satisfies Partial<Handlers>;

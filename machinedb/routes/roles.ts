@@ -1,0 +1,17 @@
+import { actor, type Context, type Handlers } from '../context.ts';
+import { listDescribed, putDescribed } from '../described.ts';
+import { removePlace } from '../place-removal.ts';
+import { write } from '../write.ts';
+
+export const roleRoutes = {
+  listRoles: ({ db }: Context, { input: { query } }) => listDescribed(db, 'role', query),
+  putRole: (context, request) =>
+    write(context, request, (tx) =>
+      putDescribed(tx, 'role', request.input.params.role, request.input.body.description, actor(request.caller)),
+    ),
+  deleteRole: (context, request) =>
+    write(context, request, async (tx) => {
+      const { role } = request.input.params;
+      return await removePlace(tx, 'role', `role/${role}`, role, undefined, actor(request.caller));
+    }),
+} satisfies Partial<Handlers>;

@@ -1,0 +1,24 @@
+import { actor, type Context, type Handlers } from '../context.ts';
+import { listDescribed, putDescribed } from '../described.ts';
+import { removePlace } from '../place-removal.ts';
+import { Problem } from '../problem.ts';
+import { write } from '../write.ts';
+
+export const siteRoutes = {
+  listSites: ({ db }: Context, { input: { query } }) => listDescribed(db, 'site', query),
+  putSite: (context, request) =>
+    write(context, request, (tx) =>
+      putDescribed(tx, 'site', request.input.params.site, request.input.body.description, actor(request.caller)),
+    ),
+  deleteSite: (context, request) =>
+    write(context, request, async (tx) => {
+      const { site } = request.input.params;
+      const rack = await tx.selectFrom('rack').select('name').where('site', '=', site).executeTakeFirst();
+      if (rack !== undefined)
+        throw new Problem('conflict', `site "${site}" has rack ${rack.name}: delete its racks first`);
+      const network = await tx.selectFrom('network').select('name').where('site', '=', site).executeTakeFirst();
+      if (network !== undefined)
+        throw new Problem('conflict', `site "${site}" has network ${network.name}: delete its networks first`);
+      return await removePlace(tx, 'site', `site/${site}`, site, undefined, actor(request.caller));
+    }),
+} satisfies Partial<Handlers>;
