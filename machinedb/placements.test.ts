@@ -26,6 +26,30 @@ test('two machines never share rack units, and the error names who is there', as
   );
 });
 
+test('a rack that shrinks while a machine is placed cuts none off', async () => {
+  const putRack = (height: number) => ask('putRack', { params: { site: 'ber', rack: 'shrinks' }, body: { height } });
+  for (const first of ['place', 'shrink']) {
+    await putRack(40);
+    const id = await node();
+    const shrink = () => putRack(20).then(() => 'shrunk', String);
+    const go = () => place(id, { rack: 'shrinks', unit: 40 }).then(() => 'placed', String);
+    // The other begins while the first has decided, and not yet committed.
+    const other = await transaction(db, async (tx) => {
+      if (first === 'place') await storePlacement(tx, id, { site: 'ber', rack: 'shrinks', unit: 40 });
+      else await tx.updateTable('rack').set({ height: 20 }).where('name', '=', 'shrinks').execute();
+      const waiting = first === 'place' ? shrink() : go();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return { waiting };
+    });
+    expect(await other.waiting).toBe(
+      first === 'place'
+        ? 'Error: unit 40 of rack shrinks in site ber is taken: a height of 20 would cut it off'
+        : 'Error: units 40-40 do not fit: rack shrinks of site ber has 20',
+    );
+    await db.deleteFrom('placement').where('node', '=', id).execute();
+  }
+});
+
 test('front and rear of a unit are two places', async () => {
   const [front, rear, both] = [await node(), await node(), await node()];
   await place(front, { unit: 8, face: 'front' });

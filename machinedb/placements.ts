@@ -17,6 +17,7 @@ export async function storePlacement(tx: Tx, node: string, placement: Placement 
     .select('height')
     .where('site', '=', site)
     .where('name', '=', rack)
+    .forShare()
     .executeTakeFirst();
   if (row === undefined)
     throw new Problem('invalid', `there is no rack ${rack} in site ${site}: machinedb rack list shows them`);

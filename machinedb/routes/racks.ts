@@ -38,6 +38,14 @@ export const rackRoutes = {
           'invalid',
           `there is no site "${site}": machinedb site list shows them, machinedb site put ${site} makes it`,
         );
+      const values = { height, description: description ?? null };
+      const row = await tx
+        .insertInto('rack')
+        .values({ site, name: rack, ...values })
+        .onConflict((conflict) => conflict.columns(['site', 'name']).doUpdateSet(values))
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      // The row is ours now: whoever places a machine here comes before or after.
       const { rows } = await sql<{
         top: number | null;
       }>`select max(upper(units)) - 1 as top from placement where site = ${site} and rack = ${rack}`.execute(tx);
@@ -47,13 +55,6 @@ export const rackRoutes = {
           'conflict',
           `unit ${top} of rack ${rack} in site ${site} is taken: a height of ${height} would cut it off`,
         );
-      const values = { height, description: description ?? null };
-      const row = await tx
-        .insertInto('rack')
-        .values({ site, name: rack, ...values })
-        .onConflict((conflict) => conflict.columns(['site', 'name']).doUpdateSet(values))
-        .returningAll()
-        .executeTakeFirstOrThrow();
       await append(tx, [], [placeEvent('rack.put', `rack/${site}:${rack}`, actor(request.caller), values)]);
       return toRack(row);
     }),
