@@ -38,6 +38,11 @@ export function openDb(options: DbOptions): Db {
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 
+/** What a transaction read was changed by another before it had the lock: it is tried again, as after a deadlock. */
+export class Overtaken extends Error {
+  readonly code = '40001';
+}
+
 const RETRIED = new Set(['40001', '40P01', '55P03']);
 
 /** Whether PostgreSQL rolled a transaction back only because of others: deadlock, serialization, lock time-out. */

@@ -5,7 +5,7 @@ import type { Plan } from '../shared/api/row.ts';
 import { escapePointer } from '../shared/explain.ts';
 import { isMembers } from '../shared/merge.ts';
 import { sections } from '../shared/sections/index.ts';
-import type { Reader, Tx } from './db.ts';
+import { Overtaken, type Reader, type Tx } from './db.ts';
 import { append } from './feed.ts';
 import { readIntents } from './layers.ts';
 import { Problem } from './problem.ts';
@@ -185,11 +185,6 @@ async function openRevision(db: Reader, { subject, section }: IntentChange): Pro
 export async function lockSubjects(tx: Tx, subjects: string[]): Promise<void> {
   for (const subject of [...subjects].sort())
     await sql`select pg_advisory_xact_lock(hashtextextended(${subject}, 7101))`.execute(tx);
-}
-
-/** A node came to a subject while its intent was being written: the transaction is tried again, as after a deadlock. */
-class Overtaken extends Error {
-  readonly code = '40001';
 }
 
 /** Locks, in id order, the nodes that inherit from the subjects; answers their ids. */

@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { z } from 'zod';
 import type { network as networkSchema } from '../shared/api/places.ts';
-import type { Tx } from './db.ts';
+import { Overtaken, type Tx } from './db.ts';
 import { Problem } from './problem.ts';
 import type { Database } from './schema.ts';
 
@@ -33,11 +33,11 @@ export function toNetwork(
 /** Makes or changes a network. Answers it, and the nodes that have addresses of it. Throws what does not fit together. */
 export async function putNetwork(tx: Tx, name: string, body: Body): Promise<{ reply: Network; nodes: string[] }> {
   const { reserved = [], ...rest } = body;
-  await checkNetwork(tx, name, body);
-  const { rows } = await sql<{ id: string }>`
-    select id from node where id in (select node from allocation where network = ${name}) order by id for update`.execute(
-    tx,
-  );
+  await checkNetwork(tx, body);
+  // Of two networks that would overlap, the second sees the first.
+  await sql`select pg_advisory_xact_lock(7100, 5)`.execute(tx);
+  const nodes = await holders(tx, name);
+  await sql`select from node where id = any (${nodes}::uuid[]) order by id for update`.execute(tx);
   const values = {
     cidr: rest.cidr,
     site: rest.site ?? null,
@@ -53,13 +53,22 @@ export async function putNetwork(tx: Tx, name: string, body: Body): Promise<{ re
     .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
     .returningAll()
     .executeTakeFirstOrThrow();
+  // The row is ours now: nobody gets an address of it any more until the commit.
+  if ((await holders(tx, name)).some((id) => !nodes.includes(id))) throw new Overtaken();
+  await checkAddresses(tx, name, body);
   await tx.deleteFrom('network_reserved').where('network', '=', name).execute();
   const ranges = reserved.map(({ first, last, reason }) => ({ network: name, first, last, reason: reason ?? null }));
   if (ranges.length > 0) await tx.insertInto('network_reserved').values(ranges).execute();
-  return { reply: toNetwork(row, ranges), nodes: rows.map(({ id }) => id) };
+  return { reply: toNetwork(row, ranges), nodes };
 }
 
-async function checkNetwork(tx: Tx, name: string, { cidr, gateway, site, reserved = [] }: Body): Promise<void> {
+async function holders(tx: Tx, network: string): Promise<string[]> {
+  const { rows } = await sql<{ node: string }>`
+    select distinct node from allocation where network = ${network} and node is not null`.execute(tx);
+  return rows.map(({ node }) => node);
+}
+
+async function checkNetwork(tx: Tx, { cidr, gateway, site, reserved = [] }: Body): Promise<void> {
   const { rows } = await sql<{ proper: string; inside: boolean }>`
     select network(${cidr}::inet)::text as proper, coalesce(${gateway ?? null}::inet << ${cidr}::inet, true) as inside`.execute(
     tx,
@@ -80,6 +89,10 @@ async function checkNetwork(tx: Tx, name: string, { cidr, gateway, site, reserve
     if (!range[0]!.good)
       throw new Problem('invalid', `reserved range ${first}-${last} is not in ${cidr}, or is the wrong way round`);
   }
+}
+
+/** Throws when a network contradicts the addresses that are given out, or lies over another one. */
+async function checkAddresses(tx: Tx, name: string, { cidr, gateway, site }: Body): Promise<void> {
   const { rows: outside } = await sql<{ address: string }>`
     select host(address) as address from allocation where network = ${name} and not address <<= ${cidr}::inet limit 1`.execute(
     tx,
@@ -88,6 +101,24 @@ async function checkNetwork(tx: Tx, name: string, { cidr, gateway, site, reserve
     throw new Problem(
       'conflict',
       `address ${outside[0].address} of network ${name} is given out and would not be in ${cidr}`,
+    );
+  const { rows: taken } = await sql<{ holder: string | null }>`
+    select coalesce(n.fqdn, n.observed_name, a.node::text) as holder
+    from allocation a left join node_now n on n.node = a.node where a.address = ${gateway ?? null}::inet`.execute(tx);
+  if (taken[0] !== undefined)
+    throw new Problem(
+      'conflict',
+      taken[0].holder === null
+        ? `address ${gateway} was released a short time ago and rests: take another gateway, or wait`
+        : `address ${gateway} is given to ${taken[0].holder}: take another gateway, or release it there first`,
+    );
+  const { rows: over } = await sql<{ name: string; cidr: string }>`
+    select name, cidr from network where name <> ${name} and cidr && ${cidr}::inet
+      and (site is null or ${site ?? null}::text is null or site = ${site ?? null}) order by name limit 1`.execute(tx);
+  if (over[0] !== undefined)
+    throw new Problem(
+      'conflict',
+      `${cidr} overlaps network ${over[0].name} (${over[0].cidr}): an address belongs to one network`,
     );
 }
 
