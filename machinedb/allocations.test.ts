@@ -48,6 +48,26 @@ test('the first free address skips network, gateway, reserved ranges and broadca
     await expect(assign(await node(port), { address })).rejects.toThrow(message);
 });
 
+test.each([
+  ['top4', '255.255.255.254/31', ['255.255.255.254/31', '255.255.255.255/31']],
+  ['top1', '255.255.255.253/32', ['255.255.255.253/32']],
+  [
+    'top6',
+    'ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127',
+    ['ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/127', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/127'],
+  ],
+])('network %s is full at the top of the address space', async (name, cidr, expected) => {
+  await network(name, { cidr });
+  for (const address of expected) {
+    const id = await node(port);
+    await assign(id, { network: name });
+    expect(await addresses(id)).toEqual([address]);
+  }
+  await expect(assign(await node(port), { network: name })).rejects.toThrow(
+    `network ${name} (${cidr}) has no free address: release some, or intend another network`,
+  );
+});
+
 test('an IPv6 network of 2^64 addresses gives the first free one at once', async () => {
   await network('six', { cidr: '2001:db8::/64', gateway: '2001:db8::1' });
   const [a, b] = [await node(port), await node(port)];

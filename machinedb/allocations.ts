@@ -127,7 +127,7 @@ async function give(tx: Tx, node: string, demand: Demand, lastGiven: Map<string,
 
 /**
  * The lowest free address. The lowest one is the first of the network, or follows one that is taken, so that only those
- * have to be looked at: an IPv6 network costs no more than an IPv4 one.
+ * have to be looked at: an IPv6 network costs no more than an IPv4 one. Nothing follows the highest: there may be no such address.
  */
 async function firstFree(tx: Tx, network: Network, after: string | undefined): Promise<string> {
   const { rows } = await sql<{ address: string | null }>`
@@ -136,10 +136,10 @@ async function firstFree(tx: Tx, network: Network, after: string | undefined): P
         coalesce(${after ?? null}::inet, host(network(cidr))::inet) as low, host(broadcast(cidr))::inet as high
       from network where name = ${network.name}
     ), candidate as (
-      select low + case when tiny and ${after ?? null}::inet is null then 0 else 1 end as address from net
-      union select a.address + 1 from allocation a, net where a.address between net.low and net.high
-      union select gateway + 1 from network, net where name = ${network.name} and gateway >= low
-      union select last + 1 from network_reserved, net where network = ${network.name} and last >= low
+      select case when tiny and ${after ?? null}::inet is null then low else low + 1 end as address from net where low < high or tiny and ${after ?? null}::inet is null
+      union select a.address + 1 from allocation a, net where a.address >= net.low and a.address < net.high
+      union select gateway + 1 from network, net where name = ${network.name} and gateway >= low and gateway < high
+      union select last + 1 from network_reserved, net where network = ${network.name} and last >= low and last < high
     )
     select host(c.address) as address from candidate c, net
     where c.address <<= net.cidr and not exists (select from allocation a where a.address = c.address)

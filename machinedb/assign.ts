@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { IntentSection } from '../shared/api/intent.ts';
+import { canonicalIp } from '../shared/ip.ts';
 import type { Network } from '../shared/sections/network.ts';
 import type { Reader } from './db.ts';
 import { Problem } from './problem.ts';
@@ -66,14 +67,17 @@ function splitName(fqdn: string): { hostname: string; domain: string | null } {
 }
 
 async function networkPatch(db: Reader, node: string, given: Assignment) {
-  const network = given.network ?? (await networkOf(db, given.address!));
+  const asked = given.address === undefined ? undefined : canonicalIp(given.address);
+  if (asked === undefined && given.address !== undefined)
+    throw new Problem('invalid', `${given.address} is not an IP address: give one without prefix length`);
+  const network = given.network ?? (await networkOf(db, asked!));
   const { observed } = await db
     .selectFrom('node_now')
     .select('observed')
     .where('node', '=', node)
     .executeTakeFirstOrThrow();
   const port = choosePort(observed, given.interface);
-  const address = { network, ...(given.address === undefined ? { address: null } : { address: given.address }) };
+  const address = { network, address: asked ?? null };
   return { interfaces: { [port]: { addresses: { [LABEL]: address } } } };
 }
 

@@ -20,6 +20,7 @@ export async function removePlace(
   let deletion = tx.deleteFrom(table).where('name', '=', name);
   if (site !== undefined) deletion = deletion.where('site' as never, '=', site as never);
   await checkUnused(tx, table, name, site);
+  if (table === 'site' || table === 'role') await checkApprovals(tx, table, name);
   const { numDeletedRows } = await deletion.executeTakeFirstOrThrow();
   if (numDeletedRows === 0n)
     throw new Problem('not_found', `there is no ${table} "${name}": machinedb ${table} list shows them`);
@@ -61,4 +62,30 @@ async function checkUnused(tx: Tx, table: string, name: string, site: string | u
     'conflict',
     `${table} "${name}" is used by ${names}${nodes.length === 5 ? ' and maybe others' : ''}: give them another first`,
   );
+}
+
+/** Rules and join tokens give a place and a role to machines that are yet to come. */
+async function checkApprovals(tx: Tx, table: 'site' | 'role', name: string): Promise<void> {
+  await tx
+    .deleteFrom('join_token')
+    .where(table, '=', name)
+    .where((eb) => eb.or([eb('uses_left', '=', 0), eb('expires_at', '<=', sql<Date>`now()`)]))
+    .execute();
+  const rule = await tx.selectFrom('approval_rule').select('name').where(table, '=', name).executeTakeFirst();
+  if (rule !== undefined)
+    throw new Problem(
+      'conflict',
+      `${table} "${name}" is given by approval rule ${rule.name}: change it, or machinedb rule delete ${rule.name}`,
+    );
+  const token = await tx
+    .selectFrom('join_token')
+    .select(['created_by', 'expires_at'])
+    .where(table, '=', name)
+    .orderBy('expires_at', 'desc')
+    .executeTakeFirst();
+  if (token !== undefined)
+    throw new Problem(
+      'conflict',
+      `${table} "${name}" is given by a join token of ${token.created_by}: it can go when that ends, ${token.expires_at.toISOString()}`,
+    );
 }

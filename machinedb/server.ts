@@ -6,6 +6,7 @@ import type { Row } from '../shared/api/row.ts';
 import { api, type Input, type Operation } from '../shared/api.ts';
 import { authenticate, authorize } from './auth.ts';
 import type { Caller, Context, Extra, Request } from './context.ts';
+import { databaseAway, toDatabaseProblem } from './database-problem.ts';
 import { parseJson } from './json.ts';
 import { Problem } from './problem.ts';
 import { handlers, sockets } from './routes/index.ts';
@@ -161,22 +162,12 @@ function toProblem(error: unknown): Problem {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new Problem('too_large', `the body is larger than ${BODY_LIMIT} bytes: send less`);
   }
-  // PostgreSQL: character_not_in_repertoire, untranslatable_character, invalid times and time zones.
-  if (code === '22021' || code === '22P05')
-    return new Problem('invalid', 'a text has the character U+0000, which cannot be stored: leave it out');
-  if (code === '22007' || code === '22008' || code === '22009')
-    return new Problem('invalid', 'a time is out of the range that can be stored: take one nearer to now');
-  // PostgreSQL: query_canceled, too_many_connections, cannot_connect_now and the like.
-  if (code === '57014') return new Problem('unavailable', 'the query took too long: ask for less', { retryAfter: 5 });
-  if (code !== undefined && /^(57|08|53|25006)/.test(code)) return away();
-  if (code !== undefined && /^E(CONN|PIPE|TIMEDOUT|NOENT)/.test(code)) return away();
-  if (/timeout exceeded when trying to connect|Connection terminated/.test(message)) return away();
+  const known = toDatabaseProblem(error);
+  if (known !== undefined) return known;
+  if (code !== undefined && /^E(CONN|PIPE|TIMEDOUT|NOENT)/.test(code)) return databaseAway();
+  if (/timeout exceeded when trying to connect|Connection terminated/.test(message)) return databaseAway();
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Problem('invalid', message);
   return new Problem('internal', 'an error that MachineDB does not know; its log has it');
-}
-
-function away(): Problem {
-  return new Problem('unavailable', 'the database does not answer: try again', { retryAfter: 2 });
 }
 
 function sendError(context: Context, error: unknown, request: FastifyRequest, reply: FastifyReply): void {

@@ -58,6 +58,11 @@ test('what cannot be assigned is told, and nothing of it is done', async () => {
   await expect(assign(id, { role: 'gpu', network: 'mgmt', interface: 'eth7' })).rejects.toThrow(
     'the node reports no interface eth7: it has eth0, eth1',
   );
+  for (const address of ['foo', '10.1.0.5/24'])
+    await expect(assign(id, { address })).rejects.toMatchObject({
+      status: 400,
+      message: `${address} is not an IP address: give one without prefix length`,
+    });
   await expect(assign(id, { role: 'gpu', fqdn: 'N1.example.org' })).rejects.toMatchObject({ code: 'invalid' });
   expect((await now(id)).wanted).toEqual({});
   await expect(assign('nobody', { role: 'gpu' })).rejects.toThrow(

@@ -78,3 +78,73 @@ test('a role goes with its intent, and a new one of the same name begins empty',
   const events = await db.selectFrom('event').select('kind').where('subject', '=', 'role/web').orderBy('seq').execute();
   expect(events.map(({ kind }) => kind)).toEqual(['role.put', 'role.deleted', 'role.put']);
 });
+
+test('a network takes no address that is given out as its gateway', async () => {
+  const id = await node({ nics: { a: { name: 'eth0' } } });
+  await network('gate', { cidr: '10.3.0.0/24' });
+  await ask('assignNode', {
+    params: { node: id },
+    body: { network: 'gate', fqdn: 'gate.example.org', reason: 'test' },
+  });
+  const put = () => network('gate', { cidr: '10.3.0.0/24', gateway: '10.3.0.1' });
+  await expect(put()).rejects.toMatchObject({
+    status: 409,
+    message: 'address 10.3.0.1 is given to gate.example.org: take another gateway, or release it there first',
+  });
+  await ask('deleteNodeIntent', { params: { node: id, section: 'network' } }, { 'if-match': '*' });
+  await ask('releaseAllocation', { params: { network: 'gate', address: '10.3.0.1' } });
+  await expect(put()).rejects.toThrow(
+    'address 10.3.0.1 was released a short time ago and rests: take another gateway, or wait',
+  );
+});
+
+test('networks of one site, or of all, do not overlap', async () => {
+  await ask('putSite', { params: { site: 'ams' }, body: {} });
+  await network('in-ber', { cidr: '10.40.0.0/16', site: 'ber' });
+  await network('in-ams', { cidr: '10.40.0.0/16', site: 'ams' });
+  await network('in-ams', { cidr: '10.40.0.0/17', site: 'ams' });
+  for (const body of [{ cidr: '10.40.7.0/24' }, { cidr: '10.0.0.0/8', site: 'ber' }])
+    await expect(network('over', body)).rejects.toMatchObject({
+      status: 409,
+      message: expect.stringMatching(/ overlaps network (in-ams|in-ber|gate|mgmt) \(/),
+    });
+  await expect(network('over', { cidr: '10.40.7.0/24', site: 'ams' })).rejects.toThrow(
+    '10.40.7.0/24 overlaps network in-ams (10.40.0.0/17): an address belongs to one network',
+  );
+  const both = ['one', 'two'].map((name) => network(name, { cidr: '10.50.0.0/24' }));
+  expect((await Promise.allSettled(both)).map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+});
+
+test('a role or site that a rule or a join token gives is not deleted', async () => {
+  await ask('putRole', { params: { role: 'given' }, body: {} });
+  await ask('putSite', { params: { site: 'given' }, body: {} });
+  const values = { role: 'given', site: 'given', created_by: 'ann' };
+  await db
+    .insertInto('approval_rule')
+    .values({ name: 'lab', ...values })
+    .execute();
+  const expires_at = new Date(Date.now() + 60_000);
+  await db
+    .insertInto('join_token')
+    .values({ hash: 'h1', uses_left: 1, expires_at, ...values })
+    .execute();
+  await db
+    .insertInto('join_token')
+    .values({ hash: 'h2', uses_left: 1, expires_at: new Date(0), ...values })
+    .execute();
+  const refused = async (message: (what: string) => string) => {
+    await expect(ask('deleteRole', { params: { role: 'given' } })).rejects.toThrow(message('role "given"'));
+    await expect(ask('deleteSite', { params: { site: 'given' } })).rejects.toMatchObject({
+      status: 409,
+      message: message('site "given"'),
+    });
+  };
+  await refused((what) => `${what} is given by approval rule lab: change it, or machinedb rule delete lab`);
+  await db.deleteFrom('approval_rule').execute();
+  await refused(
+    (what) => `${what} is given by a join token of ann: it can go when that ends, ${expires_at.toISOString()}`,
+  );
+  await db.updateTable('join_token').set({ uses_left: 0 }).execute();
+  await ask('deleteRole', { params: { role: 'given' } });
+  await ask('deleteSite', { params: { site: 'given' } });
+});
