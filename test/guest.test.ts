@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startHarness } from './harness.ts';
+import { makeInitramfs } from './lab/initramfs.ts';
+import { startGuest } from './lab/qemu.ts';
+
+const executable = join(import.meta.dirname, '../dist/machinedb-agent');
+
+// QEMU's user network: the host's loopback is 10.0.2.2, and nothing of the host's own network is touched.
+const init = `
+for nic in /sys/class/net/*; do
+  [ "$(cat $nic/address)" = 52:54:00:4d:44:01 ] && ip addr add 10.0.2.15/24 dev \${nic##*/} && ip link set \${nic##*/} up
+done
+ip link set lo up
+echo "LAB year $(date +%Y)"
+echo "LAB sha256 $(sha256sum /machinedb-agent | cut -d' ' -f1)"
+for word in $(cat /proc/cmdline); do case $word in server=*|pin=*) export $word;; esac; done
+/machinedb-agent run --server $server --pin $pin --state /state
+echo "LAB ended"
+poweroff -f
+`;
+
+const hardware = [
+  '-m 1024 -smp 4,sockets=2,cores=2,threads=1',
+  '-object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=512M',
+  '-numa node,nodeid=0,cpus=0-1,memdev=m0 -numa node,nodeid=1,cpus=2-3,memdev=m1',
+  '-rtc base=1970-01-01',
+  '-smbios type=0,vendor=LabBios,version=7.7 -smbios type=1,manufacturer=LabMaker,product=LabServer,serial=LAB-SYS-1,uuid=11111111-2222-3333-4444-555555555555',
+  '-smbios type=2,manufacturer=LabMaker,product=LabBoard,serial=LAB-BOARD-1',
+  '-smbios type=3,manufacturer=LabMaker,serial=LAB-CHASSIS-1',
+  '-smbios type=17,manufacturer=LabDimms,serial=LAB-DIMM-1,part=LAB-PART-1,speed=3200,loc_pfx=DIMM_A',
+  '-netdev user,id=n0,restrict=off -device virtio-net-pci,netdev=n0,mac=52:54:00:4d:44:01,romfile=',
+  '-netdev user,id=n1 -device e1000e,netdev=n1,mac=52:54:00:4d:44:02,romfile=',
+]
+  .join(' ')
+  .split(' ');
+
+test('a machine that boots in 1970 reports by the shipped executable exactly the hardware it was given', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'machinedb-guest-'));
+  const { kernel, initrd } = makeInitramfs(directory, executable, init);
+  const harness = await startHarness();
+  const disk = join(directory, 'disk');
+  writeFileSync(disk, '');
+  truncateSync(disk, 64 * 1024 * 1024);
+  const [{ url, pins }] = harness.daemons;
+  const append = `console=ttyS0 quiet server=https://10.0.2.2:${new URL(url).port} pin=${pins.join(',')}`;
+  const guest = startGuest([
+    ...hardware,
+    ...`-drive file=${disk},if=none,id=d0,format=raw -device nvme,drive=d0,serial=LAB-NVME-1`.split(' '),
+    ...['-kernel', kernel, '-initrd', initrd, '-append', append],
+  ]);
+  try {
+    expect(await guest.line(/LAB year/, 60_000)).toContain('LAB year 1970');
+    const digest = createHash('sha256').update(readFileSync(executable)).digest('hex');
+    expect(await guest.line(/LAB sha256/, 30_000)).toContain(digest);
+    const enrolled = await guest.line(/this machine is node/, 30_000);
+    const node = /node ([0-9a-f-]{36})/.exec(enrolled)![1]!;
+    await expect
+      .poll(async () => (await harness.call('getObserved', { params: { node }, query: {} })).sections, {
+        timeout: 20_000,
+        interval: 500,
+      })
+      .toHaveProperty('nics');
+    const { sections, errors } = await harness.call('getObserved', { params: { node }, query: {} });
+    expect(errors).toEqual({});
+    expect(sections.system).toMatchObject({
+      manufacturer: 'LabMaker',
+      product: 'LabServer',
+      serial: 'LAB-SYS-1',
+      uuid: '11111111-2222-3333-4444-555555555555',
+      virtual: 'qemu',
+      board: { manufacturer: 'LabMaker', product: 'LabBoard', serial: 'LAB-BOARD-1' },
+      chassis: { manufacturer: 'LabMaker', serial: 'LAB-CHASSIS-1' },
+    });
+    expect(sections.cpu).toMatchObject({ sockets: 2, cores: 4, threads: 4, smt: false });
+    expect(sections.memory).toMatchObject({
+      slots: 1,
+      nodes: { 0: { cpus: '0-1', distances: { 0: 10, 1: 20 } }, 1: { cpus: '2-3', distances: { 0: 20, 1: 10 } } },
+    });
+    expect((sections.memory as { dimms: unknown }).dimms).toEqual({
+      'DIMM_A 0': {
+        manufacturer: 'LabDimms',
+        part: 'LAB-PART-1',
+        serial: 'LAB-DIMM-1',
+        form_factor: 'DIMM',
+        size_bytes: 1024 ** 3,
+        speed_mts: 3200,
+        configured_mts: 3200,
+      },
+    });
+    expect(sections.disks).toEqual({
+      'LAB-NVME-1': expect.objectContaining({
+        name: 'nvme0n1',
+        serial: 'LAB-NVME-1',
+        transport: 'nvme',
+        size_bytes: 64 * 1024 ** 2,
+        rotational: false,
+      }),
+    });
+    expect(sections.nics).toEqual({
+      '52:54:00:4d:44:01': expect.objectContaining({ name: 'eth0', mac: '52:54:00:4d:44:01', driver: 'virtio_net' }),
+      '52:54:00:4d:44:02': expect.objectContaining({ mac: '52:54:00:4d:44:02', driver: 'e1000e' }),
+    });
+    expect(sections.firmware).toMatchObject({ mode: 'bios', vendor: 'LabBios', version: '7.7' });
+    expect(sections.gpus).toBeUndefined();
+
+    const waiting = await harness.call('getNode', { params: { node }, query: {} });
+    expect(waiting).toMatchObject({ state: 'discovered', level: 'claimed', mode: 'observe' });
+    const fingerprint = /key is (SHA256:\S+?),/.exec(enrolled)![1]!;
+    await harness.call('approveNode', { params: { node }, body: { fingerprint, reason: 'seen on its console' } });
+    await expect
+      .poll(async () => (await harness.call('getNode', { params: { node }, query: {} })).state, { timeout: 20_000 })
+      .toBe('active');
+  } finally {
+    await guest.close();
+    await harness.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}, 150_000);
