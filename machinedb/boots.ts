@@ -36,12 +36,11 @@ export async function judgeBoot(tx: Tx, report: BootReport): Promise<{ outcome: 
   const known = boots.find((boot) => boot.boot_id === bootId);
   if (known === undefined) return await newBoot(tx, report, boots.filter(({ recent }) => recent).length);
   if (known !== boots[0]) {
+    const problem = new Problem('conflict', `boot ${bootId} gave way to a newer one: the report is dropped`);
+    // What was seen before is an old report sent again; a new one comes from a second machine with this identity.
+    if (seq <= known.last_seq) return { events: [], outcome: { problem } };
     const reason = `reports of two boots take turns (${bootId} came back after ${boots[0]!.boot_id}): two machines share one identity`;
-    const events = await lockNode(tx, node, reason);
-    return {
-      events,
-      outcome: { problem: new Problem('conflict', `boot ${bootId} gave way to a newer one: the report is dropped`) },
-    };
+    return { events: await lockNode(tx, node, reason), outcome: { problem } };
   }
   if (seq === known.last_seq && digest === known.digest) return { outcome: { verdict: 'again' }, events: [] };
   if (seq <= known.last_seq) {
@@ -77,12 +76,21 @@ async function newBoot(tx: Tx, { node, bootId, seq, digest }: BootReport, recent
 
 /** One alarm an hour, however often the node tries. */
 async function alarm(tx: Tx, node: string, recent: number): Promise<NewEvent[]> {
+  return await alarmHourly(tx, node, 'alarm.boots', `${recent} boots within an hour`);
+}
+
+/** An alarm about a node, unless the same was raised within the hour. */
+export async function alarmHourly(
+  tx: Tx,
+  node: string,
+  kind: string,
+  reason: string,
+  data: Record<string, unknown> = {},
+): Promise<NewEvent[]> {
   const subject = `node/${node}`;
   const { rows } = await sql`
-    select 1 from event where subject = ${subject} and kind = 'alarm.boots' and at > now() - interval '1 hour' limit 1`.execute(
+    select 1 from event where subject = ${subject} and kind = ${kind} and at > now() - interval '1 hour' limit 1`.execute(
     tx,
   );
-  return rows.length > 0
-    ? []
-    : [{ kind: 'alarm.boots', subject, actor: 'system', reason: `${recent} boots within an hour` }];
+  return rows.length > 0 ? [] : [{ kind, subject, actor: 'system', reason, data }];
 }

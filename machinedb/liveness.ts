@@ -20,7 +20,7 @@ export async function watchLiveness(tx: Tx, gapMs: number): Promise<void> {
   const { rows } = await sql<{ node: string; site: string | null; reachable: boolean }>`
     with alive as (
       select h.node, h.at + make_interval(secs => h.lease_ms / 1000.0) > now() and h.at < now() + interval '1 hour' as reachable, h.lease_ms
-      from heartbeat h
+      from heartbeat h join node on node.id = h.node and node.revoked_at is null and node.state <> 'retired'
     ), moved as (
       update node_now n set reachable = a.reachable, reachable_at = now() from alive a, fleet f
       where n.node = a.node and n.reachable is distinct from a.reachable

@@ -2,9 +2,10 @@ import { sql } from 'kysely';
 import type { Report } from '../shared/api/agent.ts';
 import { factsHash, hashOf } from '../shared/hash.ts';
 import { createBatcher } from './batch.ts';
-import { judgeBoot } from './boots.ts';
+import { alarmHourly, judgeBoot } from './boots.ts';
 import { type Db, type Tx, transaction } from './db.ts';
 import { append, type NewEvent, type NewRevision } from './feed.ts';
+import { countFindings } from './findings.ts';
 import type { Metrics } from './metrics.ts';
 import { Problem } from './problem.ts';
 import { project } from './project.ts';
@@ -104,7 +105,7 @@ async function store(
       continue;
     }
     const { change, rejected } = apply(row, item.report);
-    events.push(...pretences(item.node, rejected));
+    events.push(...(await pretences(tx, item.node, rejected)));
     results.set(item.node, { hashes: change.hashes, rejected });
     if (outcome.verdict === 'again') continue;
     changes.push(change);
@@ -112,10 +113,38 @@ async function store(
   }
   await storeChanges(tx, changes);
   const nodes = changes.map(({ node }) => node);
-  const projected = await project(tx, keys, nodes, 'system');
+  const projected = await projectReported(tx, keys, nodes);
   const moved = await advance(tx, nodes);
   await append(tx, [...revisions, ...projected.revisions, ...moved.revisions], [...events, ...moved.events]);
   return { results, revisions: revisions.length };
+}
+
+/** A node whose intent contradicts another's keeps reporting: its facts are stored, and the contradiction is a finding. */
+async function projectReported(tx: Tx, keys: Keys, nodes: string[]): Promise<{ revisions: NewRevision[] }> {
+  await sql`savepoint projection`.execute(tx);
+  try {
+    return await project(tx, keys, nodes, 'system');
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    await sql`rollback to savepoint projection`.execute(tx);
+    if (nodes.length === 1) {
+      await addFinding(tx, nodes[0]!, error.message);
+      return { revisions: [] };
+    }
+  }
+  const revisions: NewRevision[] = [];
+  for (const node of nodes) revisions.push(...(await projectReported(tx, keys, [node])).revisions);
+  return { revisions };
+}
+
+async function addFinding(tx: Tx, node: string, message: string): Promise<void> {
+  const finding = { kind: 'mismatch' as const, severity: 'error' as const, message };
+  await tx
+    .insertInto('finding')
+    .values({ node, section: 'intent', path: '', ...finding, expected: 'null', got: 'null' })
+    .onConflict((conflict) => conflict.columns(['node', 'section', 'path']).doUpdateSet(finding))
+    .execute();
+  await countFindings(tx, [node]);
 }
 
 async function lockNodes(tx: Tx, ids: string[]): Promise<Map<string, Current>> {
@@ -163,18 +192,10 @@ function toRevisions({ node, set, remove }: Change): NewRevision[] {
 }
 
 /** 77: a report that claims a role or place is not an accident. */
-function pretences(node: string, rejected: Record<string, string>): NewEvent[] {
+async function pretences(tx: Tx, node: string, rejected: Record<string, string>): Promise<NewEvent[]> {
   const sections = Object.keys(rejected).filter((name) => intendedOnly.has(name));
   if (sections.length === 0) return [];
-  return [
-    {
-      kind: 'alarm.report',
-      subject: `node/${node}`,
-      actor: 'system',
-      reason: 'the node reported what only people may say',
-      data: { sections },
-    },
-  ];
+  return await alarmHourly(tx, node, 'alarm.report', 'the node reported what only people may say', { sections });
 }
 
 async function storeChanges(tx: Tx, changes: Change[]): Promise<void> {

@@ -5,6 +5,7 @@ const MAX_BYTES = 2_000_000;
 const MAX_MEMBERS = 4096;
 const MAX_TEXT = 4096;
 const MAX_ERRORS = 100;
+const MAX_SECTIONS = 50;
 
 /** Sections that only people write: a machine that reports one is pretending. */
 export const intendedOnly = new Set(
@@ -27,10 +28,11 @@ export interface Judged {
  */
 export function judge(reported: Record<string, unknown>): Judged {
   const judged: Judged = { accepted: {}, rejected: {} };
-  for (const [name, data] of Object.entries(reported)) {
-    const fault = faultOf(name, data);
-    if (fault === undefined) judged.accepted[name] = data === null ? null : limit(data);
-    else judged.rejected[name] = fault;
+  for (const [i, [name, reportedData]] of Object.entries(reported).entries()) {
+    const data = limit(reportedData);
+    const fault = i < MAX_SECTIONS ? faultOf(name, data) : `a report has at most ${MAX_SECTIONS} sections`;
+    if (fault === undefined) judged.accepted[name] = data;
+    else judged.rejected[clean(name)] = fault;
   }
   return judged;
 }
@@ -46,19 +48,27 @@ function faultOf(name: string, data: unknown): string | undefined {
   return issue === undefined ? undefined : `/${issue.path.map(String).join('/')}: ${issue.message}`;
 }
 
+/** PostgreSQL's text takes neither NUL nor half a surrogate pair: they are shown as the replacement character. */
+function clean(text: string): string {
+  const whole = text.toWellFormed().replaceAll('\u0000', '\ufffd');
+  return whole.length > MAX_TEXT ? `${whole.slice(0, MAX_TEXT).toWellFormed()}...` : whole;
+}
+
 /** 80: a machine with 10,000 of something keeps the first ones, and says how many were dropped. */
 function limit(value: unknown): unknown {
-  if (typeof value === 'string') return value.length > MAX_TEXT ? `${value.slice(0, MAX_TEXT)}...` : value;
+  if (typeof value === 'string') return clean(value);
   if (Array.isArray(value)) return value.slice(0, MAX_MEMBERS).map(limit);
   if (value === null || typeof value !== 'object') return value;
   const members = Object.entries(value);
-  const kept = Object.fromEntries(
-    members.slice(0, MAX_MEMBERS).map(([key, member]) => [key.slice(0, MAX_TEXT), limit(member)]),
-  );
+  const kept = Object.fromEntries(members.slice(0, MAX_MEMBERS).map(([key, member]) => [clean(key), limit(member)]));
   return members.length > MAX_MEMBERS ? { ...kept, truncated: { dropped: members.length - MAX_MEMBERS } } : kept;
 }
 
 /** The errors a report may carry: so many, so long. */
 export function limitErrors(errors: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(errors).slice(0, MAX_ERRORS));
+  return Object.fromEntries(
+    Object.entries(errors)
+      .slice(0, MAX_ERRORS)
+      .map(([name, why]) => [clean(name), clean(why)]),
+  );
 }

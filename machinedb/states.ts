@@ -9,8 +9,8 @@ export interface Situation {
   state: NodeState;
   level: Level;
   mode: string;
-  /** It has reported at least once. */
-  observed: boolean;
+  /** It has reported, and its heart beats. */
+  heard: boolean;
   /** Generation of the wanted state that the node says it has, and the newest one. */
   reported: number | null;
   generation: number;
@@ -23,7 +23,7 @@ export interface Situation {
  * retired are people's.
  */
 export function nextState(node: Situation): NodeState | undefined {
-  if (node.level === 'seen' || node.level === 'claimed' || !node.observed) return undefined;
+  if (node.level === 'seen' || node.level === 'claimed' || !node.heard) return undefined;
   if (node.state === 'approved') return node.mode === 'enforce' ? 'configuring' : 'active';
   if (node.state !== 'configuring') return undefined;
   const applied = node.reported !== null && node.reported >= node.generation && node.findings === 0;
@@ -46,14 +46,17 @@ export async function advance(tx: Tx, ids: string[]): Promise<{ revisions: NewRe
       'observed_at',
       'h.generation as reported',
       'n.generation',
-      'n.findings',
+      'h.at as beat_at',
+      // A node that stands still has a finding about that; it must not keep it where it stands.
+      sql<number>`(select count(*) from finding f where f.node = node.id and f.section <> 'state'
+        and (f.acknowledged_by is null or f.acknowledged_until < now()))`.as('findings'),
     ])
     .where('node.id', 'in', ids)
     .where('state', 'in', ['approved', 'configuring'])
     .orderBy('node.id')
     .execute();
   for (const row of rows) {
-    const state = nextState({ ...row, observed: row.observed_at !== null });
+    const state = nextState({ ...row, heard: row.observed_at !== null && row.beat_at !== null });
     if (state === undefined) continue;
     const moved = await moveNode(tx, row.id, { state }, 'system');
     all.revisions.push(...moved.revisions);

@@ -7,6 +7,10 @@ const identifier = z
   .min(1)
   .max(100)
   .regex(/^[\x21-\x7e]+$/);
+const printable = z
+  .string()
+  .max(40)
+  .regex(/^[\x20-\x7e]*$/, 'printable ASCII is expected');
 const hint = z.string().min(1).max(200).optional();
 
 /** Hints for matching a machine with a node; never credentials. What a newer agent adds is signed, too, so it is kept. */
@@ -44,9 +48,12 @@ export const enrolReply = z.object({
 export const heartbeat = z.strictObject({
   boot_id: identifier,
   seq: z.int().min(0),
-  facts: z.string().max(64).describe("Hash over all sections' hashes"),
+  facts: z
+    .string()
+    .regex(/^[0-9a-f]{0,64}$/)
+    .describe("Hash over all sections' hashes"),
   generation: z.int().min(0).describe('Of the wanted state it has'),
-  version: z.string().max(40),
+  version: printable,
 });
 export type Heartbeat = z.infer<typeof heartbeat>;
 export const heartbeatReply = z.object({
