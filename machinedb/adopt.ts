@@ -6,19 +6,28 @@ import { Problem } from './problem.ts';
 interface NetworkRow {
   name: string;
   cidr: string;
+  site: string | null;
 }
 
-/** The intent that asks for exactly what a machine reports of a section. Throws when it cannot be said as an intent. */
+/**
+ * The intent that asks for exactly what a machine reports of a section. Throws when it cannot be said as an intent.
+ *
+ * @param site where the machine stands: networks of other sites are not its own
+ */
 export function toIntent(
   section: 'hostname' | 'network' | 'ssh' | 'repos',
   observed: unknown,
   networks: NetworkRow[],
+  site: string | null,
 ): unknown {
   if (section === 'hostname') {
     const { hostname, domain } = observed as Hostname;
     return { hostname, ...(domain === undefined ? {} : { domain }) };
   }
-  if (section === 'network') return networkIntent(observed as Network, networks);
+  if (section === 'network') {
+    const near = networks.filter((network) => network.site === null || network.site === site);
+    return networkIntent(observed as Network, near);
+  }
   if (section === 'repos') return observed;
   const { password_authentication, permit_root_login } = observed as Record<string, unknown>;
   return Object.fromEntries(

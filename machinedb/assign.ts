@@ -36,7 +36,11 @@ export async function assignmentIntents(
   if (given.tags !== undefined) patches.tags = Object.fromEntries(given.tags.map((tag) => [tag, true]));
   if (given.mode !== undefined) patches.mode = { mode: given.mode };
   if (given.fqdn !== undefined) patches.hostname = splitName(given.fqdn);
-  if (given.network !== undefined || given.address !== undefined) patches.network = await networkPatch(db, node, given);
+  if (given.network !== undefined || given.address !== undefined)
+    patches.network = await networkPatch(db, node, {
+      ...given,
+      site: given.site ?? (current.placement as Place)?.site,
+    });
   else if (given.interface !== undefined)
     throw new Problem('invalid', 'interface says where an address goes: give network or address, too');
   return patches;
@@ -70,7 +74,7 @@ async function networkPatch(db: Reader, node: string, given: Assignment) {
   const asked = given.address === undefined ? undefined : canonicalIp(given.address);
   if (asked === undefined && given.address !== undefined)
     throw new Problem('invalid', `${given.address} is not an IP address: give one without prefix length`);
-  const network = given.network ?? (await networkOf(db, asked!));
+  const network = given.network ?? (await networkOf(db, asked!, given.site));
   const { observed } = await db
     .selectFrom('node_now')
     .select('observed')
@@ -81,9 +85,11 @@ async function networkPatch(db: Reader, node: string, given: Assignment) {
   return { interfaces: { [port]: { addresses: { [LABEL]: address } } } };
 }
 
-async function networkOf(db: Reader, address: string): Promise<string> {
+/** The narrowest network that has the address; where sites use the same addresses, the one of the node's site. */
+async function networkOf(db: Reader, address: string, site: string | undefined): Promise<string> {
   const { rows } = await sql<{ name: string }>`
-    select name from network where ${address}::inet << cidr order by masklen(cidr) desc limit 1`.execute(db);
+    select name from network where ${address}::inet << cidr 
+    order by coalesce(site = ${site ?? null}, site is null) desc, masklen(cidr) desc, name limit 1`.execute(db);
   if (rows[0] === undefined)
     throw new Problem(
       'invalid',

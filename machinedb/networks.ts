@@ -112,6 +112,18 @@ async function checkAddresses(tx: Tx, name: string, { cidr, gateway, site }: Bod
         ? `address ${gateway} was released a short time ago and rests: take another gateway, or wait`
         : `address ${gateway} is given to ${taken[0].holder}: take another gateway, or release it there first`,
     );
+  const { rows: elsewhere } = await sql<{ holder: string; address: string }>`
+    select coalesce(n.fqdn, n.observed_name, n.node::text) as holder, host(a.address) as address
+    from allocation a join node_now n on n.node = a.node
+    where a.network = ${name} and a.state = 'active' and n.site is distinct from ${site ?? null}
+      and ${site ?? null}::text is not null order by a.address limit 1`.execute(tx);
+  if (elsewhere[0] !== undefined) {
+    const { holder, address } = elsewhere[0];
+    throw new Problem(
+      'conflict',
+      `node ${holder} has address ${address} of network ${name} and does not stand in site ${site}: give it another network first`,
+    );
+  }
   const { rows: over } = await sql<{ name: string; cidr: string }>`
     select name, cidr from network where name <> ${name} and cidr && ${cidr}::inet
       and (site is null or ${site ?? null}::text is null or site = ${site ?? null}) order by name limit 1`.execute(tx);

@@ -53,19 +53,19 @@ export const assignRoutes = {
     const { query, params, body } = request.input;
     return await write(context, request, async (tx) => {
       const node = await nodeForWrite(tx, params.node);
-      const { observed } = await tx
+      const { observed, site } = await tx
         .selectFrom('node_now')
-        .select('observed')
+        .select(['observed', 'site'])
         .where('node', '=', node)
         .executeTakeFirstOrThrow();
-      const networks = await tx.selectFrom('network').select(['name', 'cidr']).execute();
+      const networks = await tx.selectFrom('network').select(['name', 'cidr', 'site']).execute();
       const changes = body.sections.map((section): IntentChange => {
         if (observed[section] === undefined)
           throw new Problem('conflict', `node ${params.node} has not reported ${section}: there is nothing to adopt`);
         return {
           subject: `node/${node}`,
           section,
-          data: toIntent(section, observed[section], networks),
+          data: toIntent(section, observed[section], networks, site),
           precondition: 'any',
         };
       });
