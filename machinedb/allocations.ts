@@ -23,9 +23,21 @@ export async function readAllocations(db: Reader, nodes: string[]): Promise<Allo
     .execute();
 }
 
+/** The addresses asked for that a node does not hold yet. */
+export function lacking(demands: Demand[], held: AllocationRow[]): Demand[] {
+  return demands.filter((demand) => !held.some((row) => isHeldFor(row, demand)));
+}
+
+/** Makes whoever gives addresses of these networks wait for this transaction: in the order of names, for all of them. */
+export async function lockNetworks(tx: Tx, names: string[]): Promise<void> {
+  if (names.length === 0) return;
+  await tx.selectFrom('network').select('name').where('name', 'in', names).orderBy('name').forUpdate().execute();
+}
+
 /**
  * Makes a node hold exactly the addresses that its intent asks for. One it holds stays, whatever else changes; one it no
  * longer asks for becomes an orphan, which still belongs to it until released. Throws when an address cannot be had.
+ * The networks of those it lacks are locked by the caller.
  *
  * @param lastGiven network → first free address given before in this transaction: the next one is above it
  */
@@ -38,8 +50,7 @@ export async function allocate(
 ): Promise<AllocationRow[]> {
   const kept: AllocationRow[] = [];
   for (const demand of demands) {
-    const fits = (row: AllocationRow) =>
-      isFor(row, demand) && (demand.address === undefined || row.address === demand.address);
+    const fits = (row: AllocationRow) => isHeldFor(row, demand);
     const own = held.find((row) => fits(row) && row.state === 'active') ?? held.find(fits);
     kept.push(own ?? (await give(tx, node, demand, lastGiven)));
   }
@@ -62,8 +73,9 @@ export async function allocate(
   ];
 }
 
-function isFor(row: AllocationRow, demand: Demand): boolean {
-  return row.network === demand.network && row.interface === demand.interface && row.label === demand.label;
+function isHeldFor(row: AllocationRow, demand: Demand): boolean {
+  const same = row.network === demand.network && row.interface === demand.interface && row.label === demand.label;
+  return same && (demand.address === undefined || row.address === demand.address);
 }
 
 async function setState(tx: Tx, rows: AllocationRow[], state: 'active' | 'orphan'): Promise<void> {
@@ -86,12 +98,10 @@ interface Network {
 }
 
 async function give(tx: Tx, node: string, demand: Demand, lastGiven: Map<string, string>): Promise<AllocationRow> {
-  // Whoever gives addresses of this network waits for its row.
   const network = await tx
     .selectFrom('network')
     .select(['name', 'cidr', 'gateway'])
     .where('name', '=', demand.network)
-    .forUpdate()
     .executeTakeFirst();
   if (network === undefined) {
     throw new Problem(

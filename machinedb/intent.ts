@@ -7,7 +7,7 @@ import { isMembers } from '../shared/merge.ts';
 import { sections } from '../shared/sections/index.ts';
 import { Overtaken, type Reader, type Tx } from './db.ts';
 import { append } from './feed.ts';
-import { readIntents } from './layers.ts';
+import { inherited, type Pending, readIntents } from './layers.ts';
 import { Problem } from './problem.ts';
 import { project } from './project.ts';
 import type { Keys } from './trust/keys.ts';
@@ -37,28 +37,12 @@ const nodeOnly = new Set<IntentSection>(['placement', 'role']);
 export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], options: WriteOptions): Promise<Plan> {
   for (const change of list) await check(tx, change);
   const subjects = [...new Set(list.map(({ subject }) => subject))];
-  await lockSubjects(tx, subjects);
+  await lockSubjects(tx, subjects, list.flatMap(joinedBy));
   // Nodes before the feed's lock: reports take them in the same order.
   const nodes = await lockAffected(tx, subjects);
   for (const change of list) await checkPrecondition(tx, change);
   const { actor, reason, event } = options;
-  const written = await append(
-    tx,
-    list.map(({ subject, section, data }) => ({
-      subject,
-      section,
-      data,
-      side: 'intended',
-      source: 'operator',
-      actor,
-      reason,
-    })),
-    event === undefined ? [] : [{ ...event, actor, reason }],
-  );
-  // The feed's lock is held now: a node that came to these subjects meanwhile has been committed, and is seen here.
-  const known = new Set(nodes);
-  if ((await affectedBy(tx, subjects)).some((id) => !known.has(id))) throw new Overtaken();
-  const projected = await project(tx, keys, nodes, actor);
+  const projected = await project(tx, keys, nodes, actor, toPending(list));
   const affected = projected.affected.length;
   if (options.maxAffected !== undefined && affected > options.maxAffected) {
     throw new Problem(
@@ -66,14 +50,34 @@ export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], opt
       `${affected} nodes would change, and max_affected is ${options.maxAffected}: look at the dry run, then raise it`,
     );
   }
-  await append(tx, projected.revisions);
-  const last = written.revisions.at(-1) ?? (await openRevision(tx, list.at(-1)!));
+  const common = { side: 'intended', source: 'operator', actor, reason } as const;
+  const intended = list.map(({ subject, section, data }) => ({ ...common, subject, section, data }));
+  const written = await append(
+    tx,
+    [...intended, ...projected.revisions],
+    event === undefined ? [] : [{ ...event, actor, reason }],
+  );
+  // The feed's lock is held now: a node that was made meanwhile has been committed, and is seen here.
+  const known = new Set(nodes);
+  if ((await affectedBy(tx, subjects)).some((id) => !known.has(id))) throw new Overtaken();
+  const last = written.revisions[list.length - 1] ?? (await openRevision(tx, list.at(-1)!));
   return {
     applied: options.applied,
     affected,
     nodes: projected.nodes,
     ...(last === undefined || !options.applied ? {} : { etag: `"${last.seq}"` }),
   };
+}
+
+function toPending(list: IntentChange[]): Pending {
+  const pending: Pending = new Map();
+  for (const { subject, section, data } of list) pending.set(subject, { ...pending.get(subject), [section]: data });
+  return pending;
+}
+
+/** The subjects that a node comes to inherit from. */
+function joinedBy({ section, data }: IntentChange): string[] {
+  return nodeOnly.has(section) && data !== null ? inherited({ [section]: data }) : [];
 }
 
 async function check(tx: Reader, { subject, section, data }: IntentChange): Promise<void> {
@@ -180,11 +184,19 @@ async function openRevision(db: Reader, { subject, section }: IntentChange): Pro
 
 /**
  * Makes writers of the same subjects wait for each other, to the end of the transaction. Whoever merges with an intent
- * takes it before reading.
+ * takes it before reading; nodes are locked after it.
+ *
+ * @param joined subjects that a node comes to inherit from: their writers wait, too, or would not know of the node
  */
-export async function lockSubjects(tx: Tx, subjects: string[]): Promise<void> {
-  for (const subject of [...subjects].sort())
-    await sql`select pg_advisory_xact_lock(hashtextextended(${subject}, 7101))`.execute(tx);
+export async function lockSubjects(tx: Tx, subjects: string[], joined: string[] = []): Promise<void> {
+  const written = new Set(subjects);
+  for (const subject of [...new Set([...subjects, ...joined])].sort()) {
+    const key = sql`hashtextextended(${subject}, 7101)`;
+    await (written.has(subject)
+      ? sql`select pg_advisory_xact_lock(${key})`
+      : sql`select pg_advisory_xact_lock_shared(${key})`
+    ).execute(tx);
+  }
 }
 
 /** Locks, in id order, the nodes that inherit from the subjects; answers their ids. */

@@ -22,17 +22,19 @@ export async function readIntents(db: Reader, subjects: string[], at?: string): 
   return rows;
 }
 
-/** The layers of each node, widest first: fleet, site, role, rack, node. */
-export async function readLayers(db: Reader, nodes: string[], at?: string): Promise<Map<string, Layer[]>> {
-  const own = group(
-    await readIntents(
-      db,
-      nodes.map((node) => `node/${node}`),
-      at,
-    ),
-  );
-  const subjectsOf = new Map(nodes.map((node) => [node, widerSubjects(own.get(`node/${node}`) ?? {})]));
-  const wider = group(await readIntents(db, [...new Set([...subjectsOf.values()].flat())], at));
+/** Intents that a transaction is going to write: subject → section → data; null: the section goes away. */
+export type Pending = Map<string, Record<string, unknown>>;
+
+/** The layers of each node, widest first: fleet, site, role, rack, node. `pending` counts as if it were written. */
+export async function readLayers(
+  db: Reader,
+  nodes: string[],
+  { at, pending = new Map() }: { at?: string | undefined; pending?: Pending | undefined } = {},
+): Promise<Map<string, Layer[]>> {
+  const read = async (subjects: string[]) => overlay(group(await readIntents(db, subjects, at)), subjects, pending);
+  const own = await read(nodes.map((node) => `node/${node}`));
+  const subjectsOf = new Map(nodes.map((node) => [node, ['fleet', ...inherited(own.get(`node/${node}`) ?? {})]]));
+  const wider = await read([...new Set([...subjectsOf.values()].flat())]);
   return new Map(
     nodes.map((node) => {
       const subjects = [...subjectsOf.get(node)!, `node/${node}`];
@@ -41,12 +43,11 @@ export async function readLayers(db: Reader, nodes: string[], at?: string): Prom
   );
 }
 
-/** The subjects that a node with this own intent inherits from. */
-function widerSubjects(own: Record<string, unknown>): string[] {
+/** The subjects, beside the fleet, that a node with this own intent inherits from. */
+export function inherited(own: Record<string, unknown>): string[] {
   const { site, rack } = (own.placement ?? {}) as { site?: string; rack?: string };
   const { name: role } = (own.role ?? {}) as { name?: string };
   return [
-    'fleet',
     ...(site === undefined ? [] : [`site/${site}`]),
     ...(role === undefined ? [] : [`role/${role}`]),
     ...(site === undefined || rack === undefined ? [] : [`rack/${site}:${rack}`]),
@@ -57,6 +58,20 @@ function group(intents: OpenIntent[]): Map<string, Record<string, unknown>> {
   const bySubject = new Map<string, Record<string, unknown>>();
   for (const { subject, section, data } of intents)
     bySubject.set(subject, { ...bySubject.get(subject), [section]: data });
+  return bySubject;
+}
+
+function overlay(
+  bySubject: Map<string, Record<string, unknown>>,
+  subjects: string[],
+  pending: Pending,
+): Map<string, Record<string, unknown>> {
+  for (const subject of subjects) {
+    const written = pending.get(subject);
+    if (written === undefined) continue;
+    const sections = Object.entries({ ...bySubject.get(subject), ...written }).filter(([, data]) => data !== null);
+    bySubject.set(subject, Object.fromEntries(sections));
+  }
   return bySubject;
 }
 

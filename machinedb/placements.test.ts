@@ -88,8 +88,8 @@ test('whatever is placed, no unit of a face has two machines', async () => {
 
 test('a MAC is intended for one machine', async () => {
   const [a, b] = [await node(), await node()];
-  await transaction(db, (tx) => storeIntendedMacs(tx, a, ['52:54:00:00:00:01']));
-  await expect(transaction(db, (tx) => storeIntendedMacs(tx, b, ['52:54:00:00:00:01']))).rejects.toThrow(
+  await transaction(db, (tx) => storeIntendedMacs(tx, new Map([[a, ['52:54:00:00:00:01']]])));
+  await expect(transaction(db, (tx) => storeIntendedMacs(tx, new Map([[b, ['52:54:00:00:00:01']]])))).rejects.toThrow(
     `MAC 52:54:00:00:00:01 is intended for node ${a} already: a port is in one machine`,
   );
 });

@@ -50,20 +50,25 @@ export async function storePlacement(tx: Tx, node: string, placement: Placement 
     .execute();
 }
 
-/** Stores the MACs that a node's intent names. Throws when another node's intent names one of them. */
-export async function storeIntendedMacs(tx: Tx, node: string, macs: string[]): Promise<void> {
-  await tx.deleteFrom('intended_mac').where('node', '=', node).execute();
-  for (const mac of [...new Set(macs)].sort()) {
-    const stored = await tx
-      .insertInto('intended_mac')
-      .values({ mac, node })
-      .onConflict((conflict) => conflict.column('mac').doNothing())
-      .executeTakeFirst();
-    if (stored.numInsertedOrUpdatedRows === 1n) continue;
-    const other = await tx.selectFrom('intended_mac').select('node').where('mac', '=', mac).executeTakeFirst();
+/** Stores the MACs that the intents of nodes name. Throws when one of them is named for two nodes. */
+export async function storeIntendedMacs(tx: Tx, macsOf: Map<string, string[]>): Promise<void> {
+  const pairs = [...macsOf].flatMap(([node, macs]) => [...new Set(macs)].map((mac) => ({ node, mac })));
+  const json = JSON.stringify(pairs);
+  await sql`
+    delete from intended_mac i where i.node = any (${[...macsOf.keys()]}::uuid[]) and not exists (
+      select from json_to_recordset(${json}::json) as x(node uuid, mac macaddr) where x.node = i.node and x.mac = i.mac)`.execute(
+    tx,
+  );
+  // In the order of MACs, so that two writers wait for each other on the first that both name.
+  await sql`
+    insert into intended_mac (mac, node) select mac, node from json_to_recordset(${json}::json) as x(node uuid, mac macaddr)
+    order by mac, node on conflict (mac) do nothing`.execute(tx);
+  const { rows } = await sql<{ mac: string; node: string }>`
+    select i.mac, i.node from json_to_recordset(${json}::json) as x(node uuid, mac macaddr)
+    join intended_mac i on i.mac = x.mac and i.node <> x.node order by i.mac limit 1`.execute(tx);
+  if (rows[0] !== undefined)
     throw new Problem(
       'conflict',
-      `MAC ${mac} is intended for node ${other?.node ?? 'of another write'} already: a port is in one machine`,
+      `MAC ${rows[0].mac} is intended for node ${rows[0].node} already: a port is in one machine`,
     );
-  }
 }

@@ -4,14 +4,13 @@ import { canonical } from '../shared/canonical.ts';
 import { changes } from '../shared/diff.ts';
 import { mergeLayers } from '../shared/merge.ts';
 import { demands, type Intent, type NetworkFacts, resolve } from '../shared/resolve.ts';
-import type { Placement } from '../shared/sections/placement.ts';
-import { type AllocationRow, allocate, readAllocations } from './allocations.ts';
+import { type AllocationRow, allocate, lacking, lockNetworks, readAllocations } from './allocations.ts';
+import { type NetworkSites, storeClaims } from './claims.ts';
 import type { Reader, Tx } from './db.ts';
 import type { NewRevision } from './feed.ts';
 import { findingsOf, type NewFinding, storeFindings } from './findings.ts';
 import { hotOf } from './hot.ts';
-import { readLayers } from './layers.ts';
-import { storeIntendedMacs, storePlacement } from './placements.ts';
+import { type Pending, readLayers } from './layers.ts';
 import { Problem } from './problem.ts';
 import type { Keys } from './trust/keys.ts';
 
@@ -37,29 +36,57 @@ interface Row {
 
 /**
  * Brings everything that follows from a node's intent and facts up to date: addresses, wanted state with its generation and
- * signature, placement, findings, and the columns that lists read. Safe at any time; the caller's intents are appended
- * before it, and its revisions after it. Throws when an intent contradicts another node's.
+ * signature, placement, findings, and the columns that lists read. Safe at any time. Throws when an intent contradicts another
+ * node's. Locks networks, and after it the caller appends: the feed's lock is the last of all.
+ *
+ * @param pending the intents that the caller appends with what it answers; undefined: none, so that nothing claims a place
+ *   or a MAC anew
  */
-export async function project(tx: Tx, keys: Keys, ids: string[], actor: string): Promise<Projected> {
+export async function project(tx: Tx, keys: Keys, ids: string[], actor: string, pending?: Pending): Promise<Projected> {
   const projected: Projected = { affected: [], nodes: [], revisions: [] };
   if (ids.length === 0) return projected;
+  const sorted = [...new Set(ids)].sort();
+  const chunks = Array.from({ length: Math.ceil(sorted.length / CHUNK) }, (_, i) =>
+    sorted.slice(i * CHUNK, (i + 1) * CHUNK),
+  );
+  const subjects: Subjects = { intents: new Map(), held: new Map() };
+  for (const chunk of chunks) await readSubjects(tx, chunk, pending, subjects);
+  const lacked = [...subjects.intents].flatMap(([node, intent]) => lacking(demands(intent), subjects.held.get(node)!));
+  await lockNetworks(tx, [...new Set(lacked.map(({ network }) => network))]);
   const networks = await readNetworks(tx);
   const lastGiven = new Map<string, string>();
-  const sorted = [...new Set(ids)].sort();
-  for (let i = 0; i < sorted.length; i += CHUNK) {
-    await projectChunk(tx, keys, sorted.slice(i, i + CHUNK), networks, lastGiven, actor, projected);
-  }
+  const moved: string[] = [];
+  for (const chunk of chunks)
+    await projectChunk(tx, keys, chunk, subjects, networks, lastGiven, actor, projected, moved);
+  if (pending !== undefined) await storeClaims(tx, subjects.intents, moved, networks);
   return projected;
+}
+
+/** What the nodes are asked to be, and the addresses that they hold. */
+interface Subjects {
+  intents: Map<string, Intent>;
+  held: Map<string, AllocationRow[]>;
+}
+
+async function readSubjects(tx: Tx, ids: string[], pending: Pending | undefined, subjects: Subjects): Promise<void> {
+  const layers = await readLayers(tx, ids, { pending });
+  const held = Map.groupBy(await readAllocations(tx, ids), ({ node }) => node!);
+  for (const id of ids) {
+    subjects.intents.set(id, mergeLayers(layers.get(id) ?? []) as Intent);
+    subjects.held.set(id, held.get(id) ?? []);
+  }
 }
 
 async function projectChunk(
   tx: Tx,
   keys: Keys,
   ids: string[],
+  subjects: Subjects,
   networks: Record<string, NetworkFacts>,
   lastGiven: Map<string, string>,
   actor: string,
   projected: Projected,
+  moved: string[],
 ): Promise<void> {
   const rows: Row[] = await tx
     .selectFrom('node_now')
@@ -67,13 +94,11 @@ async function projectChunk(
     .where('node', 'in', ids)
     .orderBy('node')
     .execute();
-  const layers = await readLayers(tx, ids);
-  const allocations = Map.groupBy(await readAllocations(tx, ids), ({ node }) => node!);
   const updates: Record<string, unknown>[] = [];
   const findings: NewFinding[] = [];
   for (const row of rows) {
-    const intent = mergeLayers(layers.get(row.node) ?? []) as Intent;
-    const held = await hold(tx, row.node, intent, allocations.get(row.node) ?? [], lastGiven);
+    const intent = subjects.intents.get(row.node)!;
+    const held = await hold(tx, row.node, intent, subjects.held.get(row.node)!, lastGiven);
     const active = held.filter(({ state }) => state === 'active');
     const { wanted, problems } = resolve({ intent, observed: row.observed, allocations: active, networks });
     const changed = canonical(wanted) !== canonical(row.wanted);
@@ -88,7 +113,7 @@ async function projectChunk(
       ...hotOf(row.observed, wanted),
     });
     if (!changed) continue;
-    await storePlaces(tx, row, intent);
+    if (canonical(row.wanted.placement ?? null) !== canonical(intent.placement ?? null)) moved.push(row.node);
     projected.affected.push(row.node);
     if (projected.nodes.length < SHOWN) {
       const fqdn = (wanted.hostname as { fqdn?: string } | undefined)?.fqdn ?? row.fqdn ?? undefined;
@@ -117,14 +142,6 @@ async function hold(
 ): Promise<AllocationRow[]> {
   const wanted = demands(intent);
   return wanted.length === 0 && held.length === 0 ? [] : await allocate(tx, node, wanted, held, lastGiven);
-}
-
-async function storePlaces(tx: Tx, row: Row, intent: Intent): Promise<void> {
-  if (canonical(row.wanted.placement ?? null) !== canonical(intent.placement ?? null)) {
-    await storePlacement(tx, row.node, intent.placement as Placement | undefined);
-  }
-  const macs = Object.values(intent.network?.interfaces ?? {}).flatMap(({ match }) => match?.mac ?? []);
-  await storeIntendedMacs(tx, row.node, macs);
 }
 
 function signed(keys: Keys, node: string, generation: number, wanted: Record<string, unknown>, changed: boolean) {
@@ -168,12 +185,12 @@ async function storeRows(tx: Tx, updates: Record<string, unknown>[]): Promise<vo
 }
 
 /** All network rows: there are few, and any node may name any of them. */
-export async function readNetworks(db: Reader): Promise<Record<string, NetworkFacts>> {
-  const rows = await db.selectFrom('network').select(['name', 'cidr', 'gateway', 'dns', 'domain']).execute();
+async function readNetworks(db: Reader): Promise<Record<string, NetworkFacts> & NetworkSites> {
+  const rows = await db.selectFrom('network').select(['name', 'site', 'cidr', 'gateway', 'dns', 'domain']).execute();
   return Object.fromEntries(
-    rows.map(({ name, cidr, gateway, dns, domain }) => [
+    rows.map(({ name, site, cidr, gateway, dns, domain }) => [
       name,
-      { cidr, gateway: gateway ?? undefined, dns, domain: domain ?? undefined },
+      { site: site ?? undefined, cidr, gateway: gateway ?? undefined, dns, domain: domain ?? undefined },
     ]),
   );
 }

@@ -1,6 +1,7 @@
 import { isMembers } from './merge.ts';
 import type { HostnameIntended } from './sections/hostname.ts';
 import type { NetworkIntended, NetworkWanted } from './sections/network.ts';
+import type { Placement } from './sections/placement.ts';
 import type { ReposIntended } from './sections/repos.ts';
 import type { SshIntended, SshWanted } from './sections/ssh.ts';
 import { parseSshKey } from './ssh-key.ts';
@@ -11,7 +12,7 @@ export interface Intent {
   network?: NetworkIntended;
   ssh?: SshIntended;
   repos?: ReposIntended;
-  placement?: Record<string, unknown>;
+  placement?: Placement;
   role?: Record<string, unknown>;
   tags?: Record<string, unknown>;
   image?: Record<string, unknown>;

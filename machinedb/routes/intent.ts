@@ -79,7 +79,7 @@ export const intentRoutes = {
     const node = await nodeForRead(db, params.node);
     const own = await read(db, `node/${node}`, query.as_of);
     if (query.explain !== true) return own;
-    return { ...own, explain: explain((await readLayers(db, [node], query.as_of)).get(node) ?? []) };
+    return { ...own, explain: explain((await readLayers(db, [node], { at: query.as_of })).get(node) ?? []) };
   },
   putNodeIntent: (context, request) =>
     set(context, request, nodeSubject(request.input.params.node), request.input.body),

@@ -56,9 +56,10 @@ export async function withIntents() {
     return id;
   }
 
-  /** What a report does to the projection. */
+  /** What a report does to the projection, with the locks that it takes. */
   async function report(id: string, observed: Record<string, unknown>): Promise<void> {
     await transaction(db, async (tx) => {
+      await tx.selectFrom('node').select('id').where('id', '=', id).forUpdate().execute();
       await tx
         .updateTable('node_now')
         .set({ observed: JSON.stringify(observed) })

@@ -2,6 +2,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
 import { append, type NewRevision } from '../feed.ts';
+import { lockSubjects } from '../intent.ts';
+import { inherited } from '../layers.ts';
 import { Problem } from '../problem.ts';
 import { project } from '../project.ts';
 import type { Keys } from './keys.ts';
@@ -19,7 +21,12 @@ export interface Approval {
 
 /** Trusts a node's key. Throws when it is not the key that waits for approval. */
 export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<void> {
-  const { node, fingerprint, actor, reason } = approval;
+  const { node, fingerprint, actor, reason, site, role } = approval;
+  const given = {
+    ...(site == null ? {} : { placement: { site } }),
+    ...(role == null ? {} : { role: { name: role } }),
+  };
+  await lockSubjects(tx, [], inherited(given));
   const row = await tx.selectFrom('node').selectAll().where('id', '=', node).forUpdate().executeTakeFirstOrThrow();
   const nodeKeys = await tx.selectFrom('node_key').selectAll().where('node', '=', node).execute();
   const pending = nodeKeys.find(({ status }) => status === 'pending');
@@ -50,13 +57,19 @@ export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<v
     actor,
     reason,
   );
-  // project() reads the intents, so they go first; without any, the feed's lock is taken last.
-  await append(tx, await initialIntents(tx, approval));
-  const projected = await project(tx, keys, [node], actor);
+  const intended = await initialIntents(tx, approval);
   const subject = `node/${node}`;
+  const sections = Object.fromEntries(intended.map(({ section, data }) => [section, data]));
+  const projected = await project(
+    tx,
+    keys,
+    [node],
+    actor,
+    intended.length === 0 ? undefined : new Map([[subject, sections]]),
+  );
   await append(
     tx,
-    [...moved.revisions, ...projected.revisions],
+    [...intended, ...moved.revisions, ...projected.revisions],
     [{ kind: 'node.approved', subject, actor, reason, data: { fingerprint } }, ...moved.events],
   );
 }
