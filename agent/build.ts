@@ -16,7 +16,7 @@ import {
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import seaModule, { type SeaOptions } from '@yao-pkg/pkg/lib-es5/sea.js';
-import { build } from 'esbuild';
+import { bundleAgent } from './bundle.ts';
 
 // The package is CommonJS, so its default export may arrive as a member.
 const sea = (seaModule as unknown as { default: (entry: string, options: SeaOptions) => Promise<void> }).default;
@@ -41,18 +41,7 @@ function inputs(): string {
 
 async function make(work: string): Promise<void> {
   const bundle = join(work, 'agent.cjs');
-  await build({
-    entryPoints: [join(root, 'agent/main.ts')],
-    outfile: bundle,
-    bundle: true,
-    minify: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node24',
-    // ws asks for these only to be faster, and lives without them.
-    external: ['bufferutil', 'utf-8-validate'],
-    logLevel: 'warning',
-  });
+  await bundleAgent(bundle);
   const node = join(work, 'node');
   copyFileSync(runtime, node);
   // Symbols are a seventh of the size. Without binutils the executable is larger, and works the same.

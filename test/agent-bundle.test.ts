@@ -1,0 +1,61 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Metafile } from 'esbuild';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundleAgent } from '../agent/bundle.ts';
+
+const root = join(import.meta.dirname, '..');
+const directory = mkdtempSync(join(tmpdir(), 'machinedb-bundle-'));
+const out = join(directory, 'agent.cjs');
+let metafile: Metafile;
+beforeAll(async () => {
+  metafile = await bundleAgent(out);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+
+/** Functions of node:fs that leave the file system as it is. */
+const harmless = /^(lstat|readdir|readFile|readlink|read|realpath|stat|fstat|close)Sync$|^constants$/;
+
+/** The functions of node:fs by which a source of the bundle could change something. */
+function writers(file: string): string[] {
+  const source = read(file);
+  const lists = [...source.matchAll(/^import \{([^}]*)\} from 'node:fs'/gm)];
+  const mentions = [...source.matchAll(/['"](?:node:)?fs(?:\/promises)?['"]/g)];
+  if (mentions.length !== lists.length) return ['all of fs'];
+  const names = lists.flatMap(([, names]) => names!.split(',').map((name) => name.trim()));
+  return names.filter((name) => name !== '' && !harmless.test(name)).sort();
+}
+
+test('the agent can start no process: nothing in its bundle could', () => {
+  const asked = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  const modules = new Set(asked.map((path) => path.replace('node:', '')));
+  expect([...modules].sort()).toEqual([
+    ...['buffer', 'bufferutil', 'crypto', 'events', 'fs', 'http', 'https', 'net', 'path', 'querystring'],
+    ...['stream', 'tls', 'url', 'utf-8-validate', 'util', 'zlib'],
+  ]);
+  expect(readFileSync(out, 'utf8')).not.toMatch(
+    /child_process|getBuiltinModule|createRequire|process\.(binding|dlopen)/,
+  );
+});
+
+test('the bundle holds ws and no other package, so not zod', () => {
+  const packages = Object.keys(metafile.inputs).flatMap((file) => /node_modules\/([^/]+)/.exec(file)?.[1] ?? []);
+  expect([...new Set(packages)]).toEqual(['ws']);
+});
+
+test('only the state directory and the archive of a capture are written', () => {
+  const writing = Object.keys(metafile.inputs)
+    .map((file) => [file, writers(file)] as const)
+    .filter(([, names]) => names.length > 0);
+  expect(Object.fromEntries(writing)).toEqual({
+    'agent/capture.ts': ['writeFileSync'],
+    'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeSync'],
+    'agent/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
+    'agent/system.ts': ['openSync'],
+  });
+  const opened = [...read('agent/system.ts').matchAll(/openSync\((.*?)\)/g)].map(([, args]) => args);
+  expect(opened).toEqual(['place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY']);
+});
