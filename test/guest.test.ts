@@ -1,23 +1,23 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { startHarness } from './harness.ts';
+import { type DaemonProcess, startHarness } from './harness.ts';
 import { makeInitramfs } from './lab/initramfs.ts';
 import { startGuest } from './lab/qemu.ts';
 
-const executable = join(import.meta.dirname, '../dist/machinedb-agent');
+const root = join(import.meta.dirname, '..');
+const executable = join(root, 'dist/machinedb-agent');
 
-// QEMU's user network: the host's loopback is 10.0.2.2, and nothing of the host's own network is touched.
+// In QEMU's user network the host's loopback is 10.0.2.2, and nothing of the host's own network is touched.
 const init = `
-for nic in /sys/class/net/*; do
-  [ "$(cat $nic/address)" = 52:54:00:4d:44:01 ] && ip addr add 10.0.2.15/24 dev \${nic##*/} && ip link set \${nic##*/} up
-done
-ip link set lo up
 echo "LAB year $(date +%Y)"
 echo "LAB sha256 $(sha256sum /machinedb-agent | cut -d' ' -f1)"
 for word in $(cat /proc/cmdline); do case $word in server=*|pin=*) export $word;; esac; done
+( until [ -e /state/wanted.json ]; do usleep 200000; done; echo "LAB wanted" ) &
 /machinedb-agent run --server $server --pin $pin --state /state
 echo "LAB ended"
 poweroff -f
@@ -27,8 +27,8 @@ const hardware = [
   '-m 1024 -smp 4,sockets=2,cores=2,threads=1',
   '-object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=512M',
   '-numa node,nodeid=0,cpus=0-1,memdev=m0 -numa node,nodeid=1,cpus=2-3,memdev=m1',
-  '-rtc base=1970-01-01',
-  '-smbios type=0,vendor=LabBios,version=7.7 -smbios type=1,manufacturer=LabMaker,product=LabServer,serial=LAB-SYS-1,uuid=11111111-2222-3333-4444-555555555555',
+  '-rtc base=1970-01-01T00:00:00',
+  '-smbios type=0,vendor=LabBios,version=7.7,date=06/07/2023 -smbios type=1,manufacturer=LabMaker,product=LabServer,serial=LAB-SYS-1,uuid=11111111-2222-3333-4444-555555555555',
   '-smbios type=2,manufacturer=LabMaker,product=LabBoard,serial=LAB-BOARD-1',
   '-smbios type=3,manufacturer=LabMaker,serial=LAB-CHASSIS-1',
   '-smbios type=17,manufacturer=LabDimms,serial=LAB-DIMM-1,part=LAB-PART-1,speed=3200,loc_pfx=DIMM_A',
@@ -95,6 +95,7 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
       'LAB-NVME-1': expect.objectContaining({
         name: 'nvme0n1',
         serial: 'LAB-NVME-1',
+        model: 'QEMU NVMe Ctrl',
         transport: 'nvme',
         size_bytes: 64 * 1024 ** 2,
         rotational: false,
@@ -104,19 +105,33 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
       '52:54:00:4d:44:01': expect.objectContaining({ name: 'eth0', mac: '52:54:00:4d:44:01', driver: 'virtio_net' }),
       '52:54:00:4d:44:02': expect.objectContaining({ mac: '52:54:00:4d:44:02', driver: 'e1000e' }),
     });
-    expect(sections.firmware).toMatchObject({ mode: 'bios', vendor: 'LabBios', version: '7.7' });
+    expect(sections.firmware).toMatchObject({ mode: 'bios', vendor: 'LabBios', version: '7.7', date: '2023-06-07' });
     expect(sections.gpus).toBeUndefined();
 
-    const waiting = await harness.call('getNode', { params: { node }, query: {} });
-    expect(waiting).toMatchObject({ state: 'discovered', level: 'claimed', mode: 'observe' });
+    const look = async () => await harness.call('getNode', { params: { node }, query: {} });
+    expect(await look()).toMatchObject({ state: 'discovered', level: 'claimed', mode: 'observe' });
+    await machinedb(harness.daemons[1], 'assign', node, '--tags', 'lab', '--reason', 'before it is trusted', '--yes');
+    const beat = (await look()).seen_at;
+    await expect.poll(async () => (await look()).seen_at, { timeout: 20_000 }).not.toBe(beat);
+    expect((await look()).tags).toEqual(['lab']);
+    expect(guest.console).not.toContain('LAB wanted');
+
     const fingerprint = /key is (SHA256:\S+?),/.exec(enrolled)![1]!;
-    await harness.call('approveNode', { params: { node }, body: { fingerprint, reason: 'seen on its console' } });
-    await expect
-      .poll(async () => (await harness.call('getNode', { params: { node }, query: {} })).state, { timeout: 20_000 })
-      .toBe('active');
+    const approve = (key: string) =>
+      machinedb(harness.daemons[0], 'approve', node, '--fingerprint', key, '--reason', 'seen on its console', '--yes');
+    await expect(approve(`SHA256:${'A'.repeat(43)}`)).rejects.toMatchObject({ code: 4 });
+    await approve(fingerprint);
+    await guest.line(/^LAB wanted/, 20_000);
+    await expect.poll(async () => (await look()).state, { timeout: 20_000 }).toBe('active');
+    expect(await look()).toMatchObject({ level: 'approved' });
   } finally {
     await guest.close();
     await harness.close();
     rmSync(directory, { recursive: true, force: true });
   }
 }, 150_000);
+
+async function machinedb(daemon: DaemonProcess, ...argv: string[]): Promise<void> {
+  const env = { PATH: process.env.PATH ?? '', MACHINEDB_URL: daemon.url, MACHINEDB_STATE: daemon.stateDirectory };
+  await promisify(execFile)(join(root, 'machinedb/bin/machinedb'), argv, { env });
+}

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -12,20 +12,27 @@ function run(command: string, args: string[], cwd?: string): string {
 
 /** A folder with Debian's kernel unpacked; fetched once, then kept in node_modules/.cache. */
 function openKernel(): { folder: string; version: string } {
+  const folder = join(cache, 'kernel');
+  if (!existsSync(folder)) fetchKernel(folder);
+  const version = globSync('vmlinuz-*', { cwd: join(folder, 'boot') })[0]!.replace('vmlinuz-', '');
+  return { folder, version };
+}
+
+/** Nothing is installed; the folder appears when it is whole, so that a fetch cut short is begun anew. */
+function fetchKernel(folder: string): void {
+  const name = /Depends: (linux-image-\S+)/.exec(run('apt-cache', ['depends', 'linux-image-amd64']))?.[1];
+  if (name === undefined) throw new Error('apt knows no linux-image-amd64: run apt-get update');
   mkdirSync(cache, { recursive: true });
-  const unpacked = join(cache, 'kernel');
-  if (!existsSync(join(unpacked, 'complete'))) {
-    const name = /Depends: (linux-image-\S+)/.exec(run('apt-cache', ['depends', 'linux-image-amd64']))?.[1];
-    if (name === undefined) throw new Error('apt knows no linux-image-amd64: run apt-get update');
-    if (globSync(`${name}_*.deb`, { cwd: cache }).length === 0) run('apt-get', ['download', '-q', name], cache);
-    rmSync(unpacked, { recursive: true, force: true });
-    run('dpkg', ['-x', join(cache, globSync(`${name}_*.deb`, { cwd: cache })[0]!), unpacked]);
-    const version = name.replace('linux-image-', '');
-    run('/sbin/depmod', ['-b', unpacked, version]);
-    writeFileSync(join(unpacked, 'complete'), '');
+  const work = mkdtempSync(join(cache, 'fetch-'));
+  try {
+    run('apt-get', ['download', '-q', name], work);
+    const unpacked = join(work, 'kernel');
+    run('dpkg', ['-x', join(work, globSync('*.deb', { cwd: work })[0]!), unpacked]);
+    run('/sbin/depmod', ['-b', unpacked, name.replace('linux-image-', '')]);
+    renameSync(unpacked, folder);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
   }
-  const version = globSync('vmlinuz-*', { cwd: join(unpacked, 'boot') })[0]!.replace('vmlinuz-', '');
-  return { folder: unpacked, version };
 }
 
 /**
@@ -52,6 +59,7 @@ export function makeInitramfs(out: string, executable: string, init: string): { 
     for (const list of ['modules.order', 'modules.builtin'])
       put(join(folder, 'lib/modules', version, list), `lib/modules/${version}/${list}`);
     run('/sbin/depmod', ['-b', root, version]);
+    writeFileSync(join(root, 'lease'), lease, { mode: 0o755 });
     writeFileSync(join(root, 'init'), `${prologue}${init}`, { mode: 0o755 });
     const initrd = join(out, 'initrd');
     run('sh', ['-c', `find . | cpio -o -H newc --quiet | zstd -q -1 -o ${initrd}`], root);
@@ -61,9 +69,22 @@ export function makeInitramfs(out: string, executable: string, init: string): { 
   }
 }
 
+// The first card on which somebody answers is the way out; QEMU's user network hands out 10.0.2.15.
 const prologue = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 for module in ${modules.join(' ')}; do /bin/busybox modprobe $module; done
+ip link set lo up
+for nic in /sys/class/net/*; do
+  name=\${nic##*/}
+  [ $name = lo ] && continue
+  ip link set $name up
+  udhcpc -i $name -s /lease -n -q -t 5 -T 1 >/dev/null 2>&1 && echo "LAB lease on $name" && break
+done
+`;
+
+const lease = `#!/bin/busybox sh
+[ "$1" = bound ] && ip addr add $ip/$mask dev $interface && ip route add default via $router
+true
 `;

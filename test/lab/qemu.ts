@@ -11,13 +11,16 @@ export interface Guest {
 
 /** Starts a guest in software emulation: that /dev/kvm exists does not say that it works. */
 export function startGuest(args: string[]): Guest {
-  const base = '-machine q35,graphics=off -accel tcg -cpu max -nodefaults -no-user-config -display none';
+  const base = '-machine q35,graphics=off -accel tcg,thread=multi -cpu max -nodefaults -no-user-config -display none';
   const child = spawn('qemu-system-x86_64', [...base.split(' '), '-serial', 'stdio', '-monitor', 'none', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on('line', (line) => lines.push(line));
+  // Only a guest that is left over when the test's process ends; the test itself waits in close().
+  const reap = () => child.kill('SIGKILL');
+  process.once('exit', reap);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   return {
     console: lines,
@@ -33,6 +36,7 @@ export function startGuest(args: string[]): Guest {
     async close() {
       child.kill('SIGKILL');
       await ended;
+      process.removeListener('exit', reap);
     },
   };
 }
