@@ -62,6 +62,11 @@ test('what only the database sees is a conflict that names the thing', async () 
   ]);
 });
 
+test('a write that others were in the way of can be tried again', () => {
+  const problem = toDatabaseProblem(Object.assign(new Error('deadlock detected'), { code: '40P01' }));
+  expect([problem?.status, problem?.retryAfter]).toEqual([503, 1]);
+});
+
 test('a mistake of ours is no problem of the client', () => {
   expect(toDatabaseProblem(Object.assign(new Error('syntax error'), { code: '42601' }))).toBeUndefined();
   expect(toDatabaseProblem(new Error('x'))).toBeUndefined();

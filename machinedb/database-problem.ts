@@ -24,6 +24,9 @@ export function toDatabaseProblem(error: unknown): Problem | undefined {
   // unique_violation, exclusion_violation.
   if ((code === '23505' || code === '23P01') && collisions[constraint] !== undefined)
     return new Problem('conflict', collisions[constraint](keyOf(detail)));
+  // serialization_failure, deadlock_detected, lock_not_available, each after several attempts.
+  if (code === '40001' || code === '40P01' || code === '55P03')
+    return new Problem('unavailable', 'others were writing the same all the time: try again', { retryAfter: 1 });
   // query_canceled.
   if (code === '57014') return new Problem('unavailable', 'the query took too long: ask for less', { retryAfter: 5 });
   // operator_intervention, connection_exception, too_many_connections, read_only_sql_transaction and the like.

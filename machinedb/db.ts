@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { Database } from './schema.ts';
@@ -50,13 +51,16 @@ export function isTransient(error: unknown): boolean {
   return error instanceof Error && RETRIED.has((error as { code?: string }).code ?? '');
 }
 
-/** Runs `work` in one transaction; tries at most 5 times when others were in the way. */
+const ATTEMPTS = 6;
+
+/** Runs `work` in one transaction; tries at most 6 times, for about 1 s, when others were in the way. */
 export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await db.transaction().execute(work);
     } catch (error) {
-      if (attempt === 5 || !isTransient(error)) throw error;
+      if (attempt === ATTEMPTS || !isTransient(error)) throw error;
+      await sleep(15 * 2 ** attempt);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { z } from 'zod';
 import type { network as networkSchema } from '../shared/api/places.ts';
-import { Overtaken, type Tx } from './db.ts';
+import type { Tx } from './db.ts';
 import { Problem } from './problem.ts';
 import type { Database } from './schema.ts';
 
@@ -36,8 +36,8 @@ export async function putNetwork(tx: Tx, name: string, body: Body): Promise<{ re
   await checkNetwork(tx, body);
   // Of two networks that would overlap, the second sees the first.
   await sql`select pg_advisory_xact_lock(7100, 5)`.execute(tx);
-  const nodes = await holders(tx, name);
-  await sql`select from node where id = any (${nodes}::uuid[]) order by id for update`.execute(tx);
+  const early = await holders(tx, name);
+  await sql`select from node where id = any (${early}::uuid[]) order by id for update`.execute(tx);
   const values = {
     cidr: rest.cidr,
     site: rest.site ?? null,
@@ -54,7 +54,9 @@ export async function putNetwork(tx: Tx, name: string, body: Body): Promise<{ re
     .returningAll()
     .executeTakeFirstOrThrow();
   // The row is ours now: nobody gets an address of it any more until the commit.
-  if ((await holders(tx, name)).some((id) => !nodes.includes(id))) throw new Overtaken();
+  const nodes = await holders(tx, name);
+  // Those that got one meanwhile come out of order: without waiting, or all anew.
+  await sql`select from node where id = any (${nodes}::uuid[]) for update nowait`.execute(tx);
   await checkAddresses(tx, name, body);
   await tx.deleteFrom('network_reserved').where('network', '=', name).execute();
   const ranges = reserved.map(({ first, last, reason }) => ({ network: name, first, last, reason: reason ?? null }));

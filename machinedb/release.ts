@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import { canonicalIp } from '../shared/ip.ts';
 import type { Network } from '../shared/sections/network.ts';
-import type { Tx } from './db.ts';
+import { Overtaken, type Tx } from './db.ts';
 import { Problem } from './problem.ts';
 import type { Database } from './schema.ts';
 
@@ -32,13 +32,12 @@ export async function releaseAllocation(
   force: boolean,
   quarantineMs: number,
 ): Promise<{ row: Row; node: string | null }> {
-  const row = await tx
-    .selectFrom('allocation')
-    .selectAll()
-    .where('address', '=', address)
-    .where('network', '=', network)
-    .forUpdate()
-    .executeTakeFirst();
+  const given = tx.selectFrom('allocation').selectAll().where('address', '=', address).where('network', '=', network);
+  const holder = (await given.executeTakeFirst())?.node ?? null;
+  // The node before its addresses: whoever writes its intent takes them in the same order.
+  if (holder !== null) await tx.selectFrom('node').select('id').where('id', '=', holder).forUpdate().execute();
+  const row = await given.forUpdate().executeTakeFirst();
+  if (row !== undefined && row.node !== null && row.node !== holder) throw new Overtaken();
   if (row === undefined) throw new Problem('not_found', `address ${address} of network ${network} is not given out`);
   if (row.state === 'active')
     throw new Problem('conflict', `address ${address} is intended for node ${row.node}: change its intent first`);

@@ -29,6 +29,8 @@ export const findingRoutes = {
       const { id } = request.input.params;
       const { until, reason } = request.input.body;
       const who = actor(request.caller);
+      // The node before its findings: a report takes them in the same order.
+      await sql`select from node where id = (select node from finding where id = ${id}) for update`.execute(tx);
       const updated = await tx
         .updateTable('finding')
         .set({ acknowledged_by: who, acknowledged_until: until ?? null, acknowledged_reason: reason })
