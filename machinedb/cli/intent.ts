@@ -86,7 +86,11 @@ async function explain(
         row.path,
         row.value,
         row.layer,
-        row.overrides.map(({ layer, value }) => `${layer}=${JSON.stringify(value)}`).join(' '),
+        row.overrides
+          .map(({ layer, ...said }) =>
+            'value' in said ? `${layer}=${JSON.stringify(said.value)}` : `${layer} removes it`,
+          )
+          .join(' '),
       ]),
     ),
   );
