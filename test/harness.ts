@@ -40,8 +40,10 @@ export interface HarnessOptions {
   environment?: Record<string, string>;
   /** Host that the daemons listen on. */
   host?: string;
-  /** Another PostgreSQL than the test run's. */
+  /** Another database than a fresh one on the test run's PostgreSQL. */
   databaseUrl?: string;
+  /** State directory whose key-encryption key the database's secrets are sealed with. */
+  kekFrom?: string;
 }
 
 /** The default of all tests over HTTP: two daemons with separate state directories on one PostgreSQL, TLS on. */
@@ -54,7 +56,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     const stateDirectory = join(directory, `state${index}`);
     mkdirSync(stateDirectory, { mode: 0o700, recursive: true });
     // The second daemon gets the key-encryption key as an operator would give it: a copy of the first one's file.
-    if (index === 1) copyFileSync(join(directory, 'state0', 'kek'), join(stateDirectory, 'kek'));
+    const kekFrom = index === 1 ? join(directory, 'state0') : options.kekFrom;
+    if (kekFrom !== undefined) copyFileSync(join(kekFrom, 'kek'), join(stateDirectory, 'kek'));
     const daemon = await startProcess(stateDirectory, {
       ...defaults,
       ...options.environment,
