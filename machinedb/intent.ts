@@ -1,12 +1,9 @@
 import { sql } from 'kysely';
-import type { z } from 'zod';
 import type { IntentSection } from '../shared/api/intent.ts';
 import type { Plan } from '../shared/api/row.ts';
-import { escapePointer } from '../shared/explain.ts';
-import { isMembers } from '../shared/merge.ts';
-import { sections } from '../shared/sections/index.ts';
 import { Overtaken, type Reader, type Tx } from './db.ts';
 import { append } from './feed.ts';
+import { checkIntent, nodeOnly } from './intent-check.ts';
 import { inherited, type Pending, readIntents } from './layers.ts';
 import { Problem } from './problem.ts';
 import { project } from './project.ts';
@@ -31,11 +28,9 @@ export interface WriteOptions {
   event?: { kind: string; subject: string; data?: Record<string, unknown> };
 }
 
-const nodeOnly = new Set<IntentSection>(['placement', 'role']);
-
 /** Writes intents in the caller's transaction, with all that follows from them. Throws when one is wrong or stale. */
 export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], options: WriteOptions): Promise<Plan> {
-  for (const change of list) await check(tx, change);
+  for (const change of list) await checkIntent(tx, change);
   const subjects = [...new Set(list.map(({ subject }) => subject))];
   await lockSubjects(tx, subjects, list.flatMap(joinedBy));
   // Nodes before the feed's lock: reports take them in the same order.
@@ -78,81 +73,6 @@ function toPending(list: IntentChange[]): Pending {
 /** The subjects that a node comes to inherit from. */
 function joinedBy({ section, data }: IntentChange): string[] {
   return nodeOnly.has(section) && data !== null ? inherited({ [section]: data }) : [];
-}
-
-async function check(tx: Reader, { subject, section, data }: IntentChange): Promise<void> {
-  if (nodeOnly.has(section) && !subject.startsWith('node/')) {
-    throw new Problem('invalid', `${section} belongs to single nodes: set it on a node, not on ${subject}`);
-  }
-  await checkSubject(tx, subject);
-  if (data === null) return;
-  const schema = (sections[section] as { intended: z.ZodType }).intended;
-  // A null removes a key of a wider layer (RFC 7396), whatever the key's type.
-  const parsed = schema.safeParse(withoutNulls(data));
-  if (!parsed.success) {
-    const errors = parsed.error.issues.slice(0, 50).map(({ path, message }) => ({
-      detail: message,
-      pointer: path.map((key) => `/${escapePointer(String(key))}`).join(''),
-    }));
-    throw new Problem('invalid', `${section}${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });
-  }
-  await checkReferences(tx, section, parsed.data);
-}
-
-function withoutNulls(value: unknown): unknown {
-  if (!isMembers(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, member]) => member !== null)
-      .map(([key, member]) => [key, withoutNulls(member)]),
-  );
-}
-
-const tables = { site: 'site', role: 'role' } as const;
-
-async function checkSubject(tx: Reader, subject: string): Promise<void> {
-  const [kind, name = ''] = subject.split('/');
-  if (kind === 'fleet' || kind === 'node') return;
-  if (kind === 'rack') {
-    const [site = '', rack = ''] = name.split(':');
-    return await mustExist(tx, 'rack', rack, site);
-  }
-  await mustExist(tx, tables[kind as keyof typeof tables], name);
-}
-
-/** A misspelt name is an error here, not a new thing. */
-async function checkReferences(tx: Reader, section: IntentSection, data: unknown): Promise<void> {
-  if (section === 'role') return await mustExist(tx, 'role', (data as { name: string }).name);
-  if (section === 'placement') {
-    const { site, rack } = data as { site: string; rack?: string };
-    await mustExist(tx, 'site', site);
-    if (rack !== undefined) await mustExist(tx, 'rack', rack, site);
-  }
-  if (section !== 'network') return;
-  const { interfaces = {} } = data as {
-    interfaces?: Record<string, { addresses?: Record<string, { network: string }> }>;
-  };
-  const networks = Object.values(interfaces).flatMap(({ addresses = {} }) =>
-    Object.values(addresses).map(({ network }) => network),
-  );
-  for (const network of new Set(networks)) await mustExist(tx, 'network', network);
-}
-
-async function mustExist(
-  tx: Reader,
-  table: 'site' | 'role' | 'rack' | 'network',
-  name: string,
-  site?: string,
-): Promise<void> {
-  let query = tx.selectFrom(table).select('name').where('name', '=', name);
-  if (site !== undefined) query = query.where('site' as never, '=', site as never);
-  if ((await query.executeTakeFirst()) !== undefined) return;
-  const where = site === undefined ? '' : ` in site "${site}"`;
-  const make = table === 'rack' ? `machinedb rack put ${site} ${name} --height 42` : `machinedb ${table} put ${name}`;
-  throw new Problem(
-    'invalid',
-    `there is no ${table} "${name}"${where}: machinedb ${table} list shows them, ${make} makes it`,
-  );
 }
 
 async function checkPrecondition(tx: Reader, change: IntentChange): Promise<void> {
