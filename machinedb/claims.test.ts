@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { transaction } from './db.ts';
+import { append } from './feed.ts';
 import { withIntents } from './testing/intents.ts';
 
 const { ask, node, report, now, db } = await withIntents();
@@ -72,6 +74,22 @@ test("a network of a site gives its addresses to that site's nodes only", async 
   );
   await move({});
   await assign(id, { site: 'ber' });
+});
+
+test("a node that is new in a layer gets no address of another site's network by its report", async () => {
+  await ask('putSite', { params: { site: 'rom' }, body: {} });
+  await ask('putNetwork', { params: { network: 'rom-net' }, body: { cidr: '10.8.0.0/24', site: 'rom' } });
+  await ask('putRole', { params: { role: 'rom' }, body: {} });
+  const body = { interfaces: { eth0: { addresses: { primary: { network: 'rom-net' } } } } };
+  await ask('putRoleIntent', { params: { role: 'rom', section: 'network' }, body });
+  const id = await node();
+  await assign(id, { site: 'ber' });
+  await expect(assign(id, { role: 'rom' })).rejects.toMatchObject({ code: 'conflict' });
+  const role = { subject: `node/${id}`, side: 'intended', source: 'operator', section: 'role', actor: 'ann' } as const;
+  await transaction(db, (tx) => append(tx, [{ ...role, data: { name: 'rom' } }]));
+  await expect(report(id, {})).rejects.toThrow(
+    `network rom-net is for nodes of site rom, and node ${id} stands in site ber`,
+  );
 });
 
 test('where sites use the same addresses, each node gets its own network', async () => {

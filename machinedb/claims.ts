@@ -1,5 +1,4 @@
-import type { Intent } from '../shared/resolve.ts';
-import { demands } from '../shared/resolve.ts';
+import { type Demand, demands, type Intent } from '../shared/resolve.ts';
 import type { Tx } from './db.ts';
 import { storeIntendedMacs, storePlacement } from './placements.ts';
 import { Problem } from './problem.ts';
@@ -19,7 +18,7 @@ export async function storeClaims(
   moved: string[],
   networks: NetworkSites,
 ): Promise<void> {
-  for (const [node, intent] of intents) checkSites(node, intent, networks);
+  for (const [node, intent] of intents) checkSites(node, intent, demands(intent), networks);
   for (const node of moved) await storePlacement(tx, node, intents.get(node)!.placement);
   await storeIntendedMacs(tx, new Map([...intents].map(([node, intent]) => [node, macsOf(intent)])));
 }
@@ -28,9 +27,10 @@ function macsOf(intent: Intent): string[] {
   return Object.values(intent.network?.interfaces ?? {}).flatMap(({ match }) => match?.mac ?? []);
 }
 
-function checkSites(node: string, intent: Intent, networks: NetworkSites): void {
+/** Throws when a node is to get an address of a network of another site. */
+export function checkSites(node: string, intent: Intent, asked: Demand[], networks: NetworkSites): void {
   const stands = intent.placement?.site;
-  for (const { network } of demands(intent)) {
+  for (const { network } of asked) {
     const site = networks[network]?.site;
     if (site === undefined || site === stands) continue;
     const where = stands === undefined ? 'has no place' : `stands in site ${stands}`;
