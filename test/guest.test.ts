@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import type { Memory } from '../shared/sections/memory.ts';
 import { type DaemonProcess, startHarness } from './harness.ts';
 import { makeInitramfs } from './lab/initramfs.ts';
 import { startGuest } from './lab/qemu.ts';
@@ -26,11 +27,11 @@ poweroff -f
 const hardware = [
   '-m 1024 -smp 4,sockets=2,cores=2,threads=1',
   '-object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=512M',
-  '-numa node,nodeid=0,cpus=0-1,memdev=m0 -numa node,nodeid=1,cpus=2-3,memdev=m1',
+  '-numa node,nodeid=0,cpus=0-1,memdev=m0 -numa node,nodeid=1,cpus=2-3,memdev=m1 -numa dist,src=0,dst=1,val=21',
   '-rtc base=1970-01-01T00:00:00',
-  '-smbios type=0,vendor=LabBios,version=7.7,date=06/07/2023 -smbios type=1,manufacturer=LabMaker,product=LabServer,serial=LAB-SYS-1,uuid=11111111-2222-3333-4444-555555555555',
-  '-smbios type=2,manufacturer=LabMaker,product=LabBoard,serial=LAB-BOARD-1',
-  '-smbios type=3,manufacturer=LabMaker,serial=LAB-CHASSIS-1',
+  '-smbios type=0,vendor=LabBios,version=7.7,date=06/07/2023 -smbios type=1,manufacturer=LabMaker,product=LabServer,version=V1,sku=LAB-SKU-1,family=LabFamily,serial=LAB-SYS-1,uuid=11111111-2222-3333-4444-555555555555',
+  '-smbios type=2,manufacturer=LabMaker,product=LabBoard,version=V2,serial=LAB-BOARD-1,asset=LAB-ASSET-2',
+  '-smbios type=3,manufacturer=LabMaker,version=V3,serial=LAB-CHASSIS-1,asset=LAB-ASSET-3',
   '-smbios type=17,manufacturer=LabDimms,serial=LAB-DIMM-1,part=LAB-PART-1,speed=3200,loc_pfx=DIMM_A',
   '-netdev user,id=n0,restrict=off -device virtio-net-pci,netdev=n0,mac=52:54:00:4d:44:01,romfile=',
   '-netdev user,id=n1 -device e1000e,netdev=n1,mac=52:54:00:4d:44:02,romfile=',
@@ -40,8 +41,10 @@ const hardware = [
 
 test('a machine that boots in 1970 reports by the shipped executable exactly the hardware it was given', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-guest-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const { kernel, initrd } = makeInitramfs(directory, executable, init);
   const harness = await startHarness();
+  onTestFinished(harness.close);
   const disk = join(directory, 'disk');
   writeFileSync(disk, '');
   truncateSync(disk, 64 * 1024 * 1024);
@@ -52,83 +55,86 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
     ...`-drive file=${disk},if=none,id=d0,format=raw -device nvme,drive=d0,serial=LAB-NVME-1`.split(' '),
     ...['-kernel', kernel, '-initrd', initrd, '-append', append],
   ]);
-  try {
-    expect(await guest.line(/LAB year/, 60_000)).toContain('LAB year 1970');
-    const digest = createHash('sha256').update(readFileSync(executable)).digest('hex');
-    expect(await guest.line(/LAB sha256/, 30_000)).toContain(digest);
-    const enrolled = await guest.line(/this machine is node/, 30_000);
-    const node = /node ([0-9a-f-]{36})/.exec(enrolled)![1]!;
-    await expect
-      .poll(async () => (await harness.call('getObserved', { params: { node }, query: {} })).sections, {
-        timeout: 20_000,
-        interval: 500,
-      })
-      .toHaveProperty('nics');
-    const { sections, errors } = await harness.call('getObserved', { params: { node }, query: {} });
-    expect(errors).toEqual({});
-    expect(sections.system).toMatchObject({
-      manufacturer: 'LabMaker',
-      product: 'LabServer',
-      serial: 'LAB-SYS-1',
-      uuid: '11111111-2222-3333-4444-555555555555',
-      virtual: 'qemu',
-      board: { manufacturer: 'LabMaker', product: 'LabBoard', serial: 'LAB-BOARD-1' },
-      chassis: { manufacturer: 'LabMaker', serial: 'LAB-CHASSIS-1' },
-    });
-    expect(sections.cpu).toMatchObject({ sockets: 2, cores: 4, threads: 4, smt: false });
-    expect(sections.memory).toMatchObject({
-      slots: 1,
-      nodes: { 0: { cpus: '0-1', distances: { 0: 10, 1: 20 } }, 1: { cpus: '2-3', distances: { 0: 20, 1: 10 } } },
-    });
-    expect((sections.memory as { dimms: unknown }).dimms).toEqual({
-      'DIMM_A 0': {
-        manufacturer: 'LabDimms',
-        part: 'LAB-PART-1',
-        serial: 'LAB-DIMM-1',
-        form_factor: 'DIMM',
-        size_bytes: 1024 ** 3,
-        speed_mts: 3200,
-        configured_mts: 3200,
-      },
-    });
-    expect(sections.disks).toEqual({
-      'LAB-NVME-1': expect.objectContaining({
-        name: 'nvme0n1',
-        serial: 'LAB-NVME-1',
-        model: 'QEMU NVMe Ctrl',
-        transport: 'nvme',
-        size_bytes: 64 * 1024 ** 2,
-        rotational: false,
-      }),
-    });
-    expect(sections.nics).toEqual({
-      '52:54:00:4d:44:01': expect.objectContaining({ name: 'eth0', mac: '52:54:00:4d:44:01', driver: 'virtio_net' }),
-      '52:54:00:4d:44:02': expect.objectContaining({ mac: '52:54:00:4d:44:02', driver: 'e1000e' }),
-    });
-    expect(sections.firmware).toMatchObject({ mode: 'bios', vendor: 'LabBios', version: '7.7', date: '2023-06-07' });
-    expect(sections.gpus).toBeUndefined();
-
-    const look = async () => await harness.call('getNode', { params: { node }, query: {} });
-    expect(await look()).toMatchObject({ state: 'discovered', level: 'claimed', mode: 'observe' });
-    await machinedb(harness.daemons[1], 'assign', node, '--tags', 'lab', '--reason', 'before it is trusted', '--yes');
-    const beat = (await look()).seen_at;
-    await expect.poll(async () => (await look()).seen_at, { timeout: 20_000 }).not.toBe(beat);
-    expect((await look()).tags).toEqual(['lab']);
-    expect(guest.console).not.toContain('LAB wanted');
-
-    const fingerprint = /key is (SHA256:\S+?),/.exec(enrolled)![1]!;
-    const approve = (key: string) =>
-      machinedb(harness.daemons[0], 'approve', node, '--fingerprint', key, '--reason', 'seen on its console', '--yes');
-    await expect(approve(`SHA256:${'A'.repeat(43)}`)).rejects.toMatchObject({ code: 4 });
-    await approve(fingerprint);
-    await guest.line(/^LAB wanted/, 20_000);
-    await expect.poll(async () => (await look()).state, { timeout: 20_000 }).toBe('active');
-    expect(await look()).toMatchObject({ level: 'approved' });
-  } finally {
-    await guest.close();
-    await harness.close();
-    rmSync(directory, { recursive: true, force: true });
+  onTestFinished(guest.close);
+  expect(await guest.line(/LAB year/, 60_000)).toContain('LAB year 1970');
+  const digest = createHash('sha256').update(readFileSync(executable)).digest('hex');
+  expect(await guest.line(/LAB sha256/, 30_000)).toContain(digest);
+  const enrolled = await guest.line(/this machine is node/, 30_000);
+  const node = /node ([0-9a-f-]{36})/.exec(enrolled)![1]!;
+  await expect
+    .poll(async () => (await harness.call('getObserved', { params: { node }, query: {} })).sections, {
+      timeout: 20_000,
+      interval: 500,
+    })
+    .toHaveProperty('nics');
+  const { sections, errors } = await harness.call('getObserved', { params: { node }, query: {} });
+  expect(errors).toEqual({});
+  expect(sections.system).toEqual({
+    ...{ manufacturer: 'LabMaker', product: 'LabServer', version: 'V1', serial: 'LAB-SYS-1' },
+    ...{ uuid: '11111111-2222-3333-4444-555555555555', sku: 'LAB-SKU-1', family: 'LabFamily' },
+    asset_tag: 'LAB-ASSET-3',
+    virtual: 'qemu',
+    board: {
+      ...{ manufacturer: 'LabMaker', product: 'LabBoard', version: 'V2', serial: 'LAB-BOARD-1' },
+      asset_tag: 'LAB-ASSET-2',
+    },
+    chassis: { manufacturer: 'LabMaker', version: 'V3', serial: 'LAB-CHASSIS-1' },
+  });
+  expect(sections.cpu).toMatchObject({ sockets: 2, cores: 4, threads: 4, smt: false });
+  expect(sections.memory).toMatchObject({
+    slots: 1,
+    nodes: { 0: { cpus: '0-1', distances: { 0: 10, 1: 21 } }, 1: { cpus: '2-3', distances: { 0: 21, 1: 10 } } },
+  });
+  const { dimms, nodes } = sections.memory as Memory;
+  for (const { memory_bytes } of Object.values(nodes!)) {
+    // The kernel keeps some of the 512 MiB for itself.
+    expect(memory_bytes).toBeGreaterThan(400 * 1024 ** 2);
+    expect(memory_bytes).toBeLessThanOrEqual(512 * 1024 ** 2);
   }
+  expect(dimms).toEqual({
+    'DIMM_A 0': {
+      manufacturer: 'LabDimms',
+      part: 'LAB-PART-1',
+      serial: 'LAB-DIMM-1',
+      form_factor: 'DIMM',
+      size_bytes: 1024 ** 3,
+      speed_mts: 3200,
+      configured_mts: 3200,
+    },
+  });
+  expect(sections.disks).toEqual({
+    'LAB-NVME-1': expect.objectContaining({
+      name: 'nvme0n1',
+      serial: 'LAB-NVME-1',
+      model: 'QEMU NVMe Ctrl',
+      transport: 'nvme',
+      size_bytes: 64 * 1024 ** 2,
+      rotational: false,
+    }),
+  });
+  expect(sections.nics).toEqual({
+    '52:54:00:4d:44:01': expect.objectContaining({ mac: '52:54:00:4d:44:01', link: true, driver: 'virtio_net' }),
+    '52:54:00:4d:44:02': expect.objectContaining({ mac: '52:54:00:4d:44:02', driver: 'e1000e' }),
+  });
+  expect(sections.firmware).toMatchObject({ mode: 'bios', vendor: 'LabBios', version: '7.7', date: '2023-06-07' });
+  expect(sections.gpus).toBeUndefined();
+
+  const look = async () => await harness.call('getNode', { params: { node }, query: {} });
+  expect(await look()).toMatchObject({ state: 'discovered', level: 'claimed', mode: 'observe' });
+  await machinedb(harness.daemons[1], 'assign', node, '--tags', 'lab', '--reason', 'before it is trusted', '--yes');
+  const beat = (await look()).seen_at;
+  await expect.poll(async () => (await look()).seen_at, { timeout: 20_000 }).not.toBe(beat);
+  expect((await look()).tags).toEqual(['lab']);
+  expect(guest.console).not.toContain('LAB wanted');
+
+  const fingerprint = /key is (SHA256:\S+?),/.exec(enrolled)![1]!;
+  const approve = (key: string) =>
+    machinedb(harness.daemons[0], 'approve', node, '--fingerprint', key, '--reason', 'seen on its console', '--yes');
+  await expect(approve(`SHA256:${'A'.repeat(43)}`)).rejects.toMatchObject({ code: 4 });
+  await approve(fingerprint);
+  await guest.line(/^LAB wanted/, 20_000);
+  await expect.poll(async () => (await look()).state, { timeout: 20_000 }).toBe('active');
+  expect(await look()).toMatchObject({ level: 'approved' });
 }, 150_000);
 
 async function machinedb(daemon: DaemonProcess, ...argv: string[]): Promise<void> {
