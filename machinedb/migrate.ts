@@ -22,9 +22,7 @@ export async function migrate(db: Db): Promise<void> {
         connection,
       );
       const applied = new Map(rows.map((row) => [row.name, row.digest]));
-      for (const name of readdirSync(directory)
-        .filter((file) => file.endsWith('.sql'))
-        .sort()) {
+      for (const name of names()) {
         const text = readFileSync(join(directory, name), 'utf8');
         const digest = createHash('sha256').update(text).digest('hex');
         const before = applied.get(name);
@@ -43,4 +41,18 @@ export async function migrate(db: Db): Promise<void> {
       await sql`select pg_advisory_unlock(7100, 2)`.execute(connection);
     }
   });
+}
+
+function names(): string[] {
+  return readdirSync(directory)
+    .filter((file) => file.endsWith('.sql'))
+    .sort();
+}
+
+/** Throws unless every migration of this program is in the database. */
+export async function checkMigrated(db: Db): Promise<void> {
+  const { rows } = await sql<{ name: string }>`select name from migration`.execute(db);
+  const applied = new Set(rows.map(({ name }) => name));
+  const missing = names().find((name) => !applied.has(name));
+  if (missing !== undefined) throw new Error(`migration ${missing} is not in the database: start this release once`);
 }

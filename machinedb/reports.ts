@@ -9,7 +9,7 @@ import { countFindings } from './findings.ts';
 import type { Metrics } from './metrics.ts';
 import { Problem } from './problem.ts';
 import { project } from './project.ts';
-import { intendedOnly, judge, limitErrors } from './sections.ts';
+import { intendedOnly, judge, limitErrors, MAX_SECTIONS } from './sections.ts';
 import { advance } from './states.ts';
 import type { Keys } from './trust/keys.ts';
 
@@ -171,6 +171,8 @@ function apply(row: Current, report: Report): { change: Change; rejected: Record
     if (data === null) {
       if (hashes[name] !== undefined) remove.push(name);
       delete hashes[name];
+    } else if (hashes[name] === undefined && Object.keys(hashes).length >= MAX_SECTIONS) {
+      rejected[name] = `a node has at most ${MAX_SECTIONS} sections`;
     } else if (hashes[name] !== hash) {
       set[name] = data;
       hashes[name] = hash;

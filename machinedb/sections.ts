@@ -5,7 +5,8 @@ const MAX_BYTES = 2_000_000;
 const MAX_MEMBERS = 4096;
 const MAX_TEXT = 4096;
 const MAX_ERRORS = 100;
-const MAX_SECTIONS = 50;
+/** Sections at most that a node may have: ours, and those of newer agents. */
+export const MAX_SECTIONS = 50;
 
 /** Sections that only people write: a machine that reports one is pretending. */
 export const intendedOnly = new Set(

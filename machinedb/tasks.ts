@@ -66,7 +66,8 @@ async function advanceAll(tx: Tx): Promise<void> {
     .select('id')
     .where('state', 'in', ['approved', 'configuring'])
     .where('level', 'in', ['approved', 'attested'])
-    .orderBy('id')
+    // A chance order: nodes that stand still must not keep others from their turn.
+    .orderBy(sql`random()`)
     .limit(1000)
     .forUpdate()
     .skipLocked()

@@ -74,6 +74,9 @@ export async function sessionSocket(context: Context, request: Request<'session'
       problem?.message.slice(0, 120) ?? 'try again',
     );
   };
+  const send = (message: object) => {
+    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+  };
   const count = () => {
     messages += 1;
     if (messages > MESSAGES) socket.close(1008, 'too many messages');
@@ -82,8 +85,8 @@ export async function sessionSocket(context: Context, request: Request<'session'
   socket.on('ping', count);
   socket.on('message', (data, isBinary) => {
     if (isBinary) return socket.close(1003, 'a heartbeat is text');
-    if (!count()) return;
-    beat(context, node, String(data)).then((reply) => socket.send(JSON.stringify(reply)), close);
+    if (socket.readyState !== socket.OPEN || !count()) return;
+    beat(context, node, String(data)).then(send, close);
   });
   const check = setInterval(() => {
     messages = 0;
@@ -91,7 +94,7 @@ export async function sessionSocket(context: Context, request: Request<'session'
       if (!valid) socket.close(1008, 'the token is no longer valid');
     }, close);
   }, CHECK_MS);
-  const unsubscribe = context.sessions.add(node, (want) => socket.send(JSON.stringify({ ...want })));
+  const unsubscribe = context.sessions.add(node, send);
   socket.on('close', () => {
     clearInterval(check);
     unsubscribe();

@@ -1,6 +1,6 @@
-import { sql } from 'kysely';
 import { actor, type Handlers } from '../context.ts';
 import { append } from '../feed.ts';
+import { checkMigrated } from '../migrate.ts';
 import { openapiDocument } from '../openapi.ts';
 import { Problem } from '../problem.ts';
 import { write } from '../write.ts';
@@ -9,9 +9,9 @@ export const serviceRoutes = {
   healthz: async () => ({ status: 'ok' as const }),
   readyz: async ({ db }) => {
     try {
-      await sql`select 1 from fleet`.execute(db);
+      await checkMigrated(db);
     } catch {
-      throw new Problem('unavailable', 'the database does not answer', { retryAfter: 2 });
+      throw new Problem('unavailable', 'the database does not answer, or lacks a migration', { retryAfter: 2 });
     }
     return { status: 'ok' as const };
   },
