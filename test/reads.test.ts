@@ -122,3 +122,12 @@ test('diff and history of a node name what changed', async () => {
   const older = await call('getHistory', { params: { node: id }, query: { section: 'system', cursor: next } });
   expect(older.items).toMatchObject([{ data: { product: HOSTILE } }]);
 });
+
+test('what the database alone refuses is a problem of the request, not a failure of the server', async () => {
+  await expect(
+    call('putApprovalRule', { params: { rule: 'typo' }, body: { vendor: 'Acme', role: 'gpuu' } }),
+  ).rejects.toMatchObject({
+    status: 409,
+    message: expect.stringContaining('there is no role "gpuu": machinedb role list shows them'),
+  });
+});
