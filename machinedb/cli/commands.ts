@@ -29,6 +29,12 @@ export const commands: Command[] = [
     operation: 'listFindings',
     columns: ['id', 'name', 'severity', 'kind', 'section', 'path', 'message', 'first_seen'],
   },
+  {
+    words: 'node-findings',
+    operation: 'getNodeFindings',
+    positionals: ['node'],
+    columns: ['id', 'severity', 'kind', 'section', 'path', 'message', 'first_seen'],
+  },
   { words: 'acknowledge', operation: 'acknowledgeFinding', positionals: ['id'] },
   {
     words: 'history',

@@ -1,10 +1,9 @@
-/** Text of a stranger made safe for a terminal: control characters are shown as \xNN, so that no escape sequence works. */
+import { printable } from '../../shared/printable.ts';
+
+/** A value of a stranger as a terminal may show it, on one line. */
 export function plain(value: unknown): string {
   if (value === undefined || value === null) return '';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
+  return printable(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 /** Rows as aligned columns under upper-case headings, as `ps` does. */
@@ -21,15 +20,17 @@ export function table(columns: string[], rows: unknown[][]): string {
     .join('\n');
 }
 
-/** A value as indented `key: value` lines. */
+/** A value as indented `key: value` lines; members of a list begin with "-". */
 export function tree(value: unknown, indent = ''): string {
   if (value === null || typeof value !== 'object') return `${indent}${plain(value)}`;
+  if (Array.isArray(value))
+    return value.map((item) => `${indent}- ${tree(item, `${indent}  `).trimStart()}`).join('\n');
   return Object.entries(value)
     .filter(([, member]) => member !== undefined)
     .map(([key, member]) => {
-      const simple = member === null || typeof member !== 'object' || isShortList(member);
-      if (simple)
-        return `${indent}${plain(key)}: ${isShortList(member) ? member.map(plain).join(', ') : plain(member)}`;
+      if (isShortList(member)) return `${indent}${plain(key)}: ${member.map(plain).join(', ')}`.trimEnd();
+      if (member === null || typeof member !== 'object') return `${indent}${plain(key)}: ${plain(member)}`;
+      if (Object.keys(member).length === 0) return `${indent}${plain(key)}: {}`;
       return `${indent}${plain(key)}:\n${tree(member, `${indent}  `)}`;
     })
     .join('\n');
