@@ -97,7 +97,13 @@ async function listen(context: Context, stateDirectory: string): Promise<{ url: 
     onError: (error) => log.error({ err: error }, 'the server certificate could not be renewed'),
   });
   server = await buildServer(context, config.tls ? tls.certificate : undefined);
-  await server.listen({ host: config.host, port: config.port });
+  await server.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
+    tls.close();
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Error(
+      `${config.host}:${config.port} is taken by another program: set MACHINEDB_LISTEN to another HOST:PORT`,
+    );
+  });
   const { port } = server.server.address() as AddressInfo;
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   return {

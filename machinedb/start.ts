@@ -1,6 +1,6 @@
 // npm start: MachineDB with its own PostgreSQL, and this very machine enrolled in it by the shipped agent.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pino } from 'pino';
 import { readConfig } from './config.ts';
@@ -51,22 +51,29 @@ async function main(): Promise<void> {
 }
 
 function buildAgent(): void {
-  const { status } = spawnSync(process.execPath, [join(root, 'agent/build.ts')], { stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error('the agent could not be built; see the message above');
+  const { status, stdout } = spawnSync(process.execPath, [join(root, 'agent/build.ts')], {
+    stdio: ['ignore', 'pipe', 2],
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`the agent could not be built; see the message above\n${stdout}`);
 }
 
 /** Runs the shipped agent in observe mode; this start vouches for the machine it runs on by a join token for one use. */
 async function startAgent(daemon: Daemon, directory: string): Promise<ChildProcess> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const args = ['run', '--server', daemon.url, '--pin', daemon.pins.join(','), '--state', directory];
-  if (!existsSync(join(directory, 'identity.json'))) {
-    const tokenFile = join(directory, 'join-token');
-    const { token } = await createJoinToken(daemon.context.db, { uses: 1, expiresInS: 600, by: 'npm start' });
-    writeFileSync(tokenFile, token, { mode: 0o600 });
-    args.push('--join-token-file', tokenFile);
-  }
+  // A machine that is known does not use the token; one whose identity or database was lost needs it.
+  const tokenFile = join(directory, 'join-token');
+  const { token } = await createJoinToken(daemon.context.db, { uses: 1, expiresInS: 600, by: 'npm start' });
+  writeFileSync(tokenFile, token, { mode: 0o600 });
+  args.push('--join-token-file', tokenFile);
   // A process group of its own: the terminal's Ctrl-C reaches us, and we stop it in order.
-  return spawn(agentPath, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true });
+  const agent = spawn(agentPath, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true });
+  agent.once('exit', (code, signal) => {
+    if (signal !== 'SIGTERM')
+      process.stderr.write(`machinedb: this machine's agent ended (${signal ?? code}); start again to have it back\n`);
+  });
+  return agent;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
