@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { record } from './capture/recorder.ts';
 import { tar } from './capture/tar.ts';
-import { maskCredentials, maskSecrets } from './secrets.ts';
+import { maskCredentials, maskSecrets } from './parse/secrets.ts';
 import { openSystem, type System } from './system.ts';
 
 // Masking twice changes nothing, so a report from the archive is still the same.

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { capture } from './capture.ts';
-import { floorClock } from './clock.ts';
+import { floorClock } from './client/clock.ts';
+import { parseServer } from './client/http.ts';
 import { type Facts, observeAll } from './facts.ts';
-import { parseServer } from './http.ts';
 import { runAgent } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';

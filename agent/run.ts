@@ -1,18 +1,18 @@
 import type { Report } from '../shared/api/agent.ts';
-import { backoffMs } from './backoff.ts';
-import type { Clock } from './clock.ts';
-import { type Enrolled, enrol, fetchToken, type Token } from './enrolment.ts';
+import { backoffMs } from './client/backoff.ts';
+import type { Clock } from './client/clock.ts';
+import { type Enrolled, enrol, fetchToken, type Token } from './client/enrolment.ts';
+import { hardwareOf } from './client/hardware.ts';
+import { type Server, ServerError, send } from './client/http.ts';
+import { type Identity, openIdentity, rememberNode, signText } from './client/identity.ts';
+import { Inbox } from './client/inbox.ts';
+import { factsOf, type Hashes, hashesOf, makeReport } from './client/report.ts';
+import { beatOnce, openSession, type Session } from './client/session.ts';
+import { openTrust, type TrustStore } from './client/trust-store.ts';
+import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
 import { type Facts, observeAll } from './facts.ts';
-import { hardwareOf } from './hardware.ts';
-import { type Server, ServerError, send } from './http.ts';
-import { type Identity, openIdentity, rememberNode, signText } from './identity.ts';
-import { Inbox } from './inbox.ts';
-import { factsOf, type Hashes, hashesOf, makeReport } from './report.ts';
-import { beatOnce, openSession, type Session } from './session.ts';
 import type { System } from './system.ts';
-import { openTrust, type TrustStore } from './trust-store.ts';
 import { version } from './version.ts';
-import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './wanted.ts';
 
 export interface AgentOptions {
   system: System;

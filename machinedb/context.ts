@@ -4,12 +4,12 @@ import type { OperatorScope } from '../shared/api/row.ts';
 import type { Input, Operation, Reply } from '../shared/api.ts';
 import type { Config } from './config.ts';
 import type { Db } from './db.ts';
-import type { FeedReader } from './feed-reader.ts';
-import type { Heartbeats } from './heartbeats.ts';
-import type { Metrics } from './metrics.ts';
-import type { Reports } from './reports.ts';
-import type { Sessions } from './sessions.ts';
+import type { FeedReader } from './feed/feed-reader.ts';
+import type { Heartbeats } from './reports/heartbeats.ts';
+import type { Reports } from './reports/reports.ts';
+import type { Sessions } from './reports/sessions.ts';
 import type { Keys } from './trust/keys.ts';
+import type { Metrics } from './watch/metrics.ts';
 
 /** What one daemon has while it runs. Nothing in it is state that another daemon would miss. */
 export interface Context {

@@ -7,18 +7,18 @@ import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { openDb } from './db.ts';
-import { openEpoch } from './epoch.ts';
-import { openFeedReader } from './feed-reader.ts';
-import { createHeartbeats } from './heartbeats.ts';
-import { createMetrics } from './metrics.ts';
+import { openEpoch } from './feed/epoch.ts';
+import { openFeedReader } from './feed/feed-reader.ts';
+import { buildServer } from './http/server.ts';
 import { migrate } from './migrate.ts';
-import { createReports } from './reports.ts';
-import { buildServer } from './server.ts';
-import { createSessions } from './sessions.ts';
-import { startTasks } from './tasks.ts';
+import { createHeartbeats } from './reports/heartbeats.ts';
+import { createReports } from './reports/reports.ts';
+import { createSessions } from './reports/sessions.ts';
 import { openKeys } from './trust/keys.ts';
 import { ensureOperatorToken } from './trust/operator-token.ts';
 import { openServerTls } from './trust/server-tls.ts';
+import { createMetrics } from './watch/metrics.ts';
+import { startTasks } from './watch/tasks.ts';
 
 export interface DaemonOptions {
   config: Config;

@@ -53,7 +53,7 @@ test('only the state directory and the archive of a capture are written', () => 
   expect(Object.fromEntries(writing)).toEqual({
     'agent/capture.ts': ['writeFileSync'],
     'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeSync'],
-    'agent/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
+    'agent/client/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
     'agent/system.ts': ['openSync'],
   });
   const opened = [...read('agent/system.ts').matchAll(/openSync\((.*?)\)/g)].map(([, args]) => args);

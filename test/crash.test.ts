@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { floorClock } from '../agent/clock.ts';
+import { floorClock } from '../agent/client/clock.ts';
 import { runAgent } from '../agent/run.ts';
 import { openSystem } from '../agent/system.ts';
 import { releasedAt } from '../agent/version.ts';

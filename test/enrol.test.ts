@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeAssertion, makeClaim, openIdentity } from '../agent/identity.ts';
+import { makeAssertion, makeClaim, openIdentity } from '../agent/client/identity.ts';
 import { startHarness } from './harness.ts';
 
 test('a machine enrols, is approved and revoked through two daemons in turn, across a rotation', async () => {

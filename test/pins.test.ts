@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import tls from 'node:tls';
 import { expect, test } from 'vitest';
-import { checkPeer, pinOf } from '../agent/pins.ts';
+import { checkPeer, pinOf } from '../agent/client/pins.ts';
 import { type Authority, createAuthority, issueServer, type ServerCertificate } from '../machinedb/trust/ca.ts';
 
 const NOW = Date.UTC(2026, 5, 1);

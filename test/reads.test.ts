@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { tlsOptions } from '../machinedb/cli/connect.ts';
 import { openDb, transaction } from '../machinedb/db.ts';
-import { append } from '../machinedb/feed.ts';
+import { append } from '../machinedb/feed/feed.ts';
 import { putNode } from '../machinedb/testing/nodes.ts';
 import { startHarness } from './harness.ts';
 

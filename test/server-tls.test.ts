@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { expect, test } from 'vitest';
-import { checkPeer } from '../agent/pins.ts';
+import { checkPeer } from '../agent/client/pins.ts';
 import { transaction } from '../machinedb/db.ts';
 import { withDatabase } from '../machinedb/testing/database.ts';
 import { openKeys } from '../machinedb/trust/keys.ts';

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
-import type { Enrolled } from '../agent/enrolment.ts';
+import type { Enrolled } from '../agent/client/enrolment.ts';
 import {
   type ClaimedHardware,
   type Identity,
@@ -9,7 +9,7 @@ import {
   makeClaim,
   openIdentity,
   signText,
-} from '../agent/identity.ts';
+} from '../agent/client/identity.ts';
 import { ApiError } from '../shared/client.ts';
 import type { DaemonProcess } from './harness.ts';
 

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, expect, test } from 'vitest';
-import { floorClock } from '../agent/clock.ts';
+import { floorClock } from '../agent/client/clock.ts';
 import { runAgent } from '../agent/run.ts';
 import { openSystem } from '../agent/system.ts';
 import { releasedAt } from '../agent/version.ts';

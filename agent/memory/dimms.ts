@@ -1,6 +1,6 @@
 import type { Memory } from '../../shared/sections/memory.ts';
-import { keyed } from '../keyed.ts';
-import { known } from '../placeholder.ts';
+import { keyed } from '../parse/keyed.ts';
+import { known } from '../parse/placeholder.ts';
 import { numberAt, type Smbios, type Structure, stringAt } from '../smbios/table.ts';
 
 type Dimm = NonNullable<Memory['dimms']>[string];

@@ -1,6 +1,6 @@
 import type { Memory } from '../../shared/sections/memory.ts';
 import { formatList, parseList, parseMask } from '../cpu/list.ts';
-import { whole } from '../numbers.ts';
+import { whole } from '../parse/numbers.ts';
 import type { System } from '../system.ts';
 import { kibibytes } from './meminfo.ts';
 

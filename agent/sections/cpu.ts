@@ -3,8 +3,8 @@ import { armName } from '../cpu/arm.ts';
 import { caches } from '../cpu/caches.ts';
 import { parseList } from '../cpu/list.ts';
 import { onlineCpus, topology } from '../cpu/topology.ts';
-import { whole } from '../numbers.ts';
-import { known } from '../placeholder.ts';
+import { whole } from '../parse/numbers.ts';
+import { known } from '../parse/placeholder.ts';
 import type { System } from '../system.ts';
 
 // What decides where software can run or how it is built; the other hundred flags follow from the model.

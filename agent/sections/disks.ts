@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import type { Disks } from '../../shared/sections/disks.ts';
-import { diskIdentity } from '../disk-identity.ts';
-import { keyed } from '../keyed.ts';
-import { whole } from '../numbers.ts';
-import { pciAddresses } from '../pci.ts';
+import { diskIdentity } from '../parse/disk-identity.ts';
+import { keyed } from '../parse/keyed.ts';
+import { whole } from '../parse/numbers.ts';
+import { pciAddresses } from '../parse/pci.ts';
 import type { System } from '../system.ts';
 
 type Disk = NonNullable<Disks[string]>;

@@ -1,6 +1,6 @@
 import type { Firmware } from '../../shared/sections/firmware.ts';
-import { whole } from '../numbers.ts';
-import { known } from '../placeholder.ts';
+import { whole } from '../parse/numbers.ts';
+import { known } from '../parse/placeholder.ts';
 import { dmiText } from '../smbios/dmi.ts';
 import { numberAt, readSmbios, type Smbios } from '../smbios/table.ts';
 import type { System } from '../system.ts';

@@ -1,8 +1,8 @@
 import type { Gpus } from '../../shared/sections/gpus.ts';
-import { keyed } from '../keyed.ts';
-import { whole } from '../numbers.ts';
-import { isGpuClass, numaOf, type PciFunction, pciFunctions, pciLinkOf } from '../pci.ts';
-import { known } from '../placeholder.ts';
+import { keyed } from '../parse/keyed.ts';
+import { whole } from '../parse/numbers.ts';
+import { isGpuClass, numaOf, type PciFunction, pciFunctions, pciLinkOf } from '../parse/pci.ts';
+import { known } from '../parse/placeholder.ts';
 import type { System } from '../system.ts';
 
 // The VGA of a BMC (ASPEED, Matrox, Huawei, Silicon Motion) or of a hypervisor (QEMU, Cirrus, VMware, VirtualBox,

@@ -1,5 +1,5 @@
 import type { Hostname } from '../../shared/sections/hostname.ts';
-import { known } from '../placeholder.ts';
+import { known } from '../parse/placeholder.ts';
 import type { System } from '../system.ts';
 
 /** What the machine calls itself: the kernel's name, /etc/hostname, and the name that /etc/hosts completes it to. */

@@ -1,11 +1,11 @@
 import { networkOf } from '../../shared/ip.ts';
 import type { Network } from '../../shared/sections/network.ts';
-import { type Address, parseAddresses6, parseLocal, placeAddresses } from '../addresses.ts';
-import { keyed } from '../keyed.ts';
-import { isPhysical, kindOf, type Netdev, netdevs, unicastMac } from '../netdev.ts';
-import { whole } from '../numbers.ts';
-import { dnsOf } from '../resolver.ts';
-import { parseRoutes, parseRoutes6, type Route } from '../routes.ts';
+import { type Address, parseAddresses6, parseLocal, placeAddresses } from '../network/addresses.ts';
+import { isPhysical, kindOf, type Netdev, netdevs, unicastMac } from '../network/netdev.ts';
+import { dnsOf } from '../network/resolver.ts';
+import { parseRoutes, parseRoutes6, type Route } from '../network/routes.ts';
+import { keyed } from '../parse/keyed.ts';
+import { whole } from '../parse/numbers.ts';
 import type { System } from '../system.ts';
 
 // A router with more routes than this learns them from its peers: they come and go.

@@ -1,8 +1,8 @@
 import type { Nics } from '../../shared/sections/nics.ts';
-import { keyed } from '../keyed.ts';
-import { isPhysical, kindOf, type Netdev, netdevs, permanentMac } from '../netdev.ts';
-import { whole } from '../numbers.ts';
-import { linkName, numaOf, pciAddresses, sriovOf } from '../pci.ts';
+import { isPhysical, kindOf, type Netdev, netdevs, permanentMac } from '../network/netdev.ts';
+import { keyed } from '../parse/keyed.ts';
+import { whole } from '../parse/numbers.ts';
+import { linkName, numaOf, pciAddresses, sriovOf } from '../parse/pci.ts';
 import type { System } from '../system.ts';
 
 /**

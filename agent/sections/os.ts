@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import type { Os } from '../../shared/sections/os.ts';
-import { architectureOf } from '../architecture.ts';
-import { known } from '../placeholder.ts';
-import { maskSecrets } from '../secrets.ts';
+import { architectureOf } from '../parse/architecture.ts';
+import { known } from '../parse/placeholder.ts';
+import { maskSecrets } from '../parse/secrets.ts';
 import type { System } from '../system.ts';
 
 /** The operating system that runs: os-release(5), the kernel, its command line. */

@@ -1,6 +1,6 @@
 import type { Pci } from '../../shared/sections/pci.ts';
-import { keyed } from '../keyed.ts';
-import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciLinkOf, sriovOf } from '../pci.ts';
+import { keyed } from '../parse/keyed.ts';
+import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciLinkOf, sriovOf } from '../parse/pci.ts';
 import type { System } from '../system.ts';
 
 /** Physical PCI functions by address (kernel: Documentation/ABI/testing/sysfs-bus-pci). `config` is never read. */

@@ -1,6 +1,6 @@
 import type { Repos } from '../../shared/sections/repos.ts';
-import { type AptSource, parseDeb822, parseOneLine } from '../apt-sources.ts';
-import { keyed } from '../keyed.ts';
+import { type AptSource, parseDeb822, parseOneLine } from '../parse/apt-sources.ts';
+import { keyed } from '../parse/keyed.ts';
 import type { System } from '../system.ts';
 
 const mostSources = 500;

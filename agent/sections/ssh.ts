@@ -1,6 +1,6 @@
 import type { Ssh } from '../../shared/sections/ssh.ts';
 import { parseSshKey, type SshKey } from '../../shared/ssh-key.ts';
-import { readSshdConfig } from '../sshd-config.ts';
+import { readSshdConfig } from '../parse/sshd-config.ts';
 import type { System } from '../system.ts';
 
 const mostKeys = 1000;

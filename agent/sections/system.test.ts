@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { system } from '../../shared/sections/system.ts';
-import { known } from '../placeholder.ts';
+import { known } from '../parse/placeholder.ts';
 import { openSystem } from '../system.ts';
 import { bytesOf, encodeDmidecode, parseDmidecode } from '../testing/dmidecode.ts';
 import { fixture, fixturePath, testCaptured } from '../testing/fixture.ts';

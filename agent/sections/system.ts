@@ -1,6 +1,6 @@
 import type { System as Section } from '../../shared/sections/system.ts';
-import { whole } from '../numbers.ts';
-import { known, knownUuid } from '../placeholder.ts';
+import { whole } from '../parse/numbers.ts';
+import { known, knownUuid } from '../parse/placeholder.ts';
 import { chassisType } from '../smbios/chassis.ts';
 import { dmiText } from '../smbios/dmi.ts';
 import { hypervisorOf } from '../smbios/hypervisor.ts';

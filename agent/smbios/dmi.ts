@@ -1,4 +1,4 @@
-import { known } from '../placeholder.ts';
+import { known } from '../parse/placeholder.ts';
 import type { System } from '../system.ts';
 import { type Smbios, stringAt } from './table.ts';
 

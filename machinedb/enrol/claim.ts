@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { enrolBody, enrolReply } from '../../shared/api/agent.ts';
 import type { Tx } from '../db.ts';
-import type { Problem } from '../problem.ts';
+import type { Problem } from '../http/problem.ts';
 
 export type Claim = z.output<typeof enrolBody>;
 export type Answer = z.output<typeof enrolReply>;

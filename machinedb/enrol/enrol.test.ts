@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
-import { authenticate, stillValid } from '../auth.ts';
 import { transaction } from '../db.ts';
+import { authenticate, stillValid } from '../http/auth.ts';
 import { approve } from '../trust/approve.ts';
 import { exchangeAssertion } from '../trust/assertion.ts';
 import { createJoinToken, type NewJoinToken } from '../trust/join-token.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
-import { append, type NewEvent } from '../feed.ts';
-import { Problem } from '../problem.ts';
+import { append, type NewEvent } from '../feed/feed.ts';
+import { Problem } from '../http/problem.ts';
 import { addKey, type Checked } from './claim.ts';
 import { type Matches, storeHints } from './hints.ts';
 import { identifying } from './match.ts';

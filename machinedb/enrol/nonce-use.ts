@@ -1,6 +1,6 @@
 import type { Tx } from '../db.ts';
-import { append } from '../feed.ts';
-import { Problem } from '../problem.ts';
+import { append } from '../feed/feed.ts';
+import { Problem } from '../http/problem.ts';
 import { lockNode } from '../trust/node-state.ts';
 import { answerFor, type Outcome } from './claim.ts';
 

@@ -1,10 +1,10 @@
 import { actor, type Context, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
-import { keyForms, readCursor, toPage } from '../page.ts';
-import { placeEvent } from '../place-removal.ts';
-import { project } from '../project.ts';
-import { releaseAllocation, toAllocation } from '../release.ts';
-import { write } from '../write.ts';
+import { append } from '../feed/feed.ts';
+import { keyForms, readCursor, toPage } from '../http/page.ts';
+import { write } from '../http/write.ts';
+import { project } from '../intent/project.ts';
+import { placeEvent } from '../places/place-removal.ts';
+import { releaseAllocation, toAllocation } from '../places/release.ts';
 
 export const allocationRoutes = {
   listAllocations: async ({ db }: Context, { input: { params, query } }) => {

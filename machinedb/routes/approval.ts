@@ -1,15 +1,15 @@
 import { type Selectable, sql } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
-import { nodeForWrite } from '../node-ref.ts';
-import { viewNode } from '../node-view.ts';
-import { readCursor, toPage } from '../page.ts';
-import { Problem } from '../problem.ts';
+import { append } from '../feed/feed.ts';
+import { readCursor, toPage } from '../http/page.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
+import { nodeForWrite } from '../nodes/node-ref.ts';
+import { viewNode } from '../nodes/node-view.ts';
 import type { Database } from '../schema.ts';
 import { approve } from '../trust/approve.ts';
 import { createJoinToken } from '../trust/join-token.ts';
 import { revoke } from '../trust/revoke.ts';
-import { write } from '../write.ts';
 
 function toRule(row: Selectable<Database['approval_rule']>) {
   return {

@@ -1,17 +1,17 @@
 import type { IntentSection } from '../../shared/api/intent.ts';
 import { isMembers, mergePatch } from '../../shared/merge.ts';
-import { toIntent } from '../adopt.ts';
-import { type Assignment, assignmentIntents } from '../assign.ts';
 import { actor, type Handlers } from '../context.ts';
 import type { Reader } from '../db.ts';
-import { append } from '../feed.ts';
-import { type IntentChange, lockSubjects, writeIntents } from '../intent.ts';
-import { readIntents } from '../layers.ts';
-import { nodeForWrite } from '../node-ref.ts';
-import { viewNode } from '../node-view.ts';
-import { Problem } from '../problem.ts';
+import { append } from '../feed/feed.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
+import { toIntent } from '../intent/adopt.ts';
+import { type Assignment, assignmentIntents } from '../intent/assign.ts';
+import { type IntentChange, lockSubjects, writeIntents } from '../intent/intent.ts';
+import { readIntents } from '../intent/layers.ts';
+import { nodeForWrite } from '../nodes/node-ref.ts';
+import { viewNode } from '../nodes/node-view.ts';
 import { moveNode } from '../trust/node-state.ts';
-import { write } from '../write.ts';
 
 type Sections = Partial<Record<IntentSection, unknown>>;
 

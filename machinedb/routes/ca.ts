@@ -1,7 +1,7 @@
 import { actor, type Context, type Handlers } from '../context.ts';
 import type { Reader } from '../db.ts';
-import { append } from '../feed.ts';
-import { write } from '../write.ts';
+import { append } from '../feed/feed.ts';
+import { write } from '../http/write.ts';
 
 async function generations(db: Reader) {
   const rows = await db

@@ -1,6 +1,6 @@
 import type { Handlers } from '../context.ts';
 import { enrol } from '../enrol/enrol.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../http/problem.ts';
 import { exchangeAssertion } from '../trust/assertion.ts';
 import { makeNonce } from '../trust/nonce.ts';
 

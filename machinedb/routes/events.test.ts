@@ -1,9 +1,9 @@
 import pino from 'pino';
 import { afterAll, expect, test } from 'vitest';
 import { transaction } from '../db.ts';
-import { openEpoch } from '../epoch.ts';
-import { append } from '../feed.ts';
-import { openFeedReader } from '../feed-reader.ts';
+import { openEpoch } from '../feed/epoch.ts';
+import { append } from '../feed/feed.ts';
+import { openFeedReader } from '../feed/feed-reader.ts';
 import { withDatabase } from '../testing/database.ts';
 import { eventRoutes } from './events.ts';
 

@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws';
-import { stillValid } from '../auth.ts';
 import type { Context, Handlers, Request } from '../context.ts';
-import { followFeed } from '../follow.ts';
+import { followFeed } from '../feed/follow.ts';
+import { stillValid } from '../http/auth.ts';
 
 /** What a WebSocket does to its connection. */
 export type Socket = (context: Context, request: Request<'events'>, connection: WebSocket) => Promise<void>;

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import { actor, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
-import { countFindings } from '../findings.ts';
-import { selectFindings, toFinding } from '../node-findings.ts';
-import { keyForms, readCursor, toPage } from '../page.ts';
-import { Problem } from '../problem.ts';
-import { write } from '../write.ts';
+import { append } from '../feed/feed.ts';
+import { keyForms, readCursor, toPage } from '../http/page.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
+import { countFindings } from '../intent/findings.ts';
+import { selectFindings, toFinding } from '../nodes/node-findings.ts';
 
 export const findingRoutes = {
   listFindings: async ({ db }, { input: { query } }) => {

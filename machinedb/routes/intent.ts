@@ -4,10 +4,10 @@ import type { Operation, Reply } from '../../shared/api.ts';
 import { explain } from '../../shared/explain.ts';
 import { actor, type Context, type Handlers, type Request } from '../context.ts';
 import type { Reader } from '../db.ts';
-import { writeIntents } from '../intent.ts';
-import { readIntents, readLayers } from '../layers.ts';
-import { nodeForRead, nodeForWrite } from '../node-ref.ts';
-import { write } from '../write.ts';
+import { write } from '../http/write.ts';
+import { writeIntents } from '../intent/intent.ts';
+import { readIntents, readLayers } from '../intent/layers.ts';
+import { nodeForRead, nodeForWrite } from '../nodes/node-ref.ts';
 
 type Put = 'putFleetIntent' | 'putSiteIntent' | 'putRoleIntent' | 'putRackIntent' | 'putNodeIntent';
 type Delete = 'deleteFleetIntent' | 'deleteSiteIntent' | 'deleteRoleIntent' | 'deleteRackIntent' | 'deleteNodeIntent';

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import type { Reply } from '../../shared/api.ts';
-import { fleetAt } from '../asof.ts';
 import type { Context, Handlers } from '../context.ts';
 import type { Db } from '../db.ts';
-import { addressOf, assemble, isHost, toHost } from '../inventory.ts';
-import { createInventoryCache } from '../inventory-cache.ts';
-import { selectNodes, toNode } from '../node-view.ts';
+import { addressOf, assemble, isHost, toHost } from '../inventory/inventory.ts';
+import { createInventoryCache } from '../inventory/inventory-cache.ts';
+import { fleetAt } from '../nodes/asof.ts';
+import { selectNodes, toNode } from '../nodes/node-view.ts';
 
 const NODE_EXPORTER = 9100;
 

@@ -1,11 +1,11 @@
 import { actor, type Context, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
-import { checkNotIntended, putNetwork, toNetwork } from '../networks.ts';
-import { keyForms, readCursor, toPage } from '../page.ts';
-import { placeEvent, removePlace } from '../place-removal.ts';
-import { Problem } from '../problem.ts';
-import { project } from '../project.ts';
-import { write } from '../write.ts';
+import { append } from '../feed/feed.ts';
+import { keyForms, readCursor, toPage } from '../http/page.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
+import { project } from '../intent/project.ts';
+import { checkNotIntended, putNetwork, toNetwork } from '../places/networks.ts';
+import { placeEvent, removePlace } from '../places/place-removal.ts';
 
 export const networkRoutes = {
   listNetworks: async ({ db }: Context, { input: { query } }) => {

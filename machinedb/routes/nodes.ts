@@ -1,11 +1,11 @@
 import { changes } from '../../shared/diff.ts';
 import type { Context, Handlers } from '../context.ts';
-import { historyOf } from '../history.ts';
-import { detailAt, detailNow } from '../node-detail.ts';
-import { findingsAt, findingsNow } from '../node-findings.ts';
-import { listNodes } from '../node-list.ts';
-import { nodeForRead } from '../node-ref.ts';
-import { errorsNow, sectionsAt, wantedAt } from '../sections-at.ts';
+import { historyOf } from '../feed/history.ts';
+import { detailAt, detailNow } from '../nodes/node-detail.ts';
+import { findingsAt, findingsNow } from '../nodes/node-findings.ts';
+import { listNodes } from '../nodes/node-list.ts';
+import { nodeForRead } from '../nodes/node-ref.ts';
+import { errorsNow, sectionsAt, wantedAt } from '../nodes/sections-at.ts';
 
 export const nodeReads = {
   listNodes: async ({ db }: Context, { input: { query } }) => await listNodes(db, query),

@@ -1,11 +1,11 @@
 import { type Selectable, sql } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
-import { keyForms, readCursor, toPage } from '../page.ts';
-import { placeEvent, removePlace } from '../place-removal.ts';
-import { Problem } from '../problem.ts';
+import { append } from '../feed/feed.ts';
+import { keyForms, readCursor, toPage } from '../http/page.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
+import { placeEvent, removePlace } from '../places/place-removal.ts';
 import type { Database } from '../schema.ts';
-import { write } from '../write.ts';
 
 const toRack = ({ site, name, height, description }: Selectable<Database['rack']>) => ({
   site,

@@ -1,7 +1,7 @@
 import { actor, type Context, type Handlers } from '../context.ts';
-import { listDescribed, putDescribed } from '../described.ts';
-import { removePlace } from '../place-removal.ts';
-import { write } from '../write.ts';
+import { write } from '../http/write.ts';
+import { listDescribed, putDescribed } from '../places/described.ts';
+import { removePlace } from '../places/place-removal.ts';
 
 export const roleRoutes = {
   listRoles: ({ db }: Context, { input: { query } }) => listDescribed(db, 'role', query),

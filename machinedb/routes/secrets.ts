@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
-import { readCursor, toPage } from '../page.ts';
+import { append } from '../feed/feed.ts';
+import { readCursor, toPage } from '../http/page.ts';
+import { write } from '../http/write.ts';
 import { putSecret, retireOld } from '../trust/secrets.ts';
-import { write } from '../write.ts';
 
 /** Names that people give are kept apart from the service's own keys (`machinedb/...`). */
 const PREFIX = 'user/';

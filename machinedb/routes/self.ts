@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import { heartbeat as heartbeatSchema } from '../../shared/api/agent.ts';
-import { stillValid } from '../auth.ts';
 import type { Caller, Context, Handlers, Request } from '../context.ts';
-import { parseJson } from '../json.ts';
-import { Problem } from '../problem.ts';
+import { stillValid } from '../http/auth.ts';
+import { parseJson } from '../http/json.ts';
+import { Problem } from '../http/problem.ts';
 import { isSigned } from '../trust/node-key.ts';
 
 const CHECK_MS = 30_000;

@@ -1,9 +1,9 @@
 import { actor, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
+import { append } from '../feed/feed.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
 import { checkMigrated } from '../migrate.ts';
 import { openapiDocument } from '../openapi.ts';
-import { Problem } from '../problem.ts';
-import { write } from '../write.ts';
 
 export const serviceRoutes = {
   healthz: async () => ({ status: 'ok' as const }),

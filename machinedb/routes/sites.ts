@@ -1,8 +1,8 @@
 import { actor, type Context, type Handlers } from '../context.ts';
-import { listDescribed, putDescribed } from '../described.ts';
-import { removePlace } from '../place-removal.ts';
-import { Problem } from '../problem.ts';
-import { write } from '../write.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
+import { listDescribed, putDescribed } from '../places/described.ts';
+import { removePlace } from '../places/place-removal.ts';
 
 export const siteRoutes = {
   listSites: ({ db }: Context, { input: { query } }) => listDescribed(db, 'site', query),

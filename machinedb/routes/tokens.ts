@@ -1,11 +1,11 @@
 import type { Selectable } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
-import { append } from '../feed.ts';
-import { keyForms, readCursor, toPage } from '../page.ts';
-import { Problem } from '../problem.ts';
+import { append } from '../feed/feed.ts';
+import { keyForms, readCursor, toPage } from '../http/page.ts';
+import { Problem } from '../http/problem.ts';
+import { write } from '../http/write.ts';
 import type { Database } from '../schema.ts';
 import { createOperatorToken } from '../trust/operator-token.ts';
-import { write } from '../write.ts';
 
 type TokenRow = Omit<Selectable<Database['token']>, 'hash'>;
 

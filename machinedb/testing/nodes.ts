@@ -1,8 +1,8 @@
 import type { Db } from '../db.ts';
 import { transaction } from '../db.ts';
-import { append, type NewRevision } from '../feed.ts';
-import { findingsOf } from '../findings.ts';
-import { hotOf } from '../hot.ts';
+import { append, type NewRevision } from '../feed/feed.ts';
+import { findingsOf } from '../intent/findings.ts';
+import { hotOf } from '../nodes/hot.ts';
 
 export interface TestNode {
   observed?: Record<string, unknown>;

@@ -1,11 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
-import { append, type NewRevision } from '../feed.ts';
-import { lockSubjects } from '../intent.ts';
-import { inherited } from '../layers.ts';
-import { Problem } from '../problem.ts';
-import { project } from '../project.ts';
+import { append, type NewRevision } from '../feed/feed.ts';
+import { Problem } from '../http/problem.ts';
+import { lockSubjects } from '../intent/intent.ts';
+import { inherited } from '../intent/layers.ts';
+import { project } from '../intent/project.ts';
 import type { Keys } from './keys.ts';
 import { moveNode } from './node-state.ts';
 

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../http/problem.ts';
 import { isSigned } from './node-key.ts';
 import { makeNodeToken } from './node-token.ts';
 import { checkNonce } from './nonce.ts';

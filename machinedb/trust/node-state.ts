@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
-import type { NewEvent, NewRevision } from '../feed.ts';
+import type { NewEvent, NewRevision } from '../feed/feed.ts';
 import type { Level, NodeState } from '../schema.ts';
 
 export interface StateChange {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type OperatorScope, operatorScopes } from '../../shared/api/row.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { writeFileDurably } from '../durable-file.ts';
-import { append } from '../feed.ts';
+import { append } from '../feed/feed.ts';
 
 export const OPERATOR_PREFIX = 'mdb_';
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
-import { append } from '../feed.ts';
+import { append } from '../feed/feed.ts';
 import { moveNode } from './node-state.ts';
 
 /** Distrusts all keys of a node at once; its tokens are refused from now on. */

@@ -1,0 +1,51 @@
+import type { z } from 'zod';
+import type { enrolReply, Trust } from '../../shared/api/agent.ts';
+import { type Server, ServerError, send } from './http.ts';
+import { type ClaimedHardware, type Identity, makeAssertion, makeClaim } from './identity.ts';
+
+export type Enrolled = z.output<typeof enrolReply>;
+
+interface Nonce {
+  nonce: string;
+}
+
+/** Claims to be this machine. The answer is the same when it is said again. */
+export async function enrol(
+  server: Server,
+  identity: Identity,
+  hardware: ClaimedHardware,
+  bootId: string,
+  joinToken: string | undefined,
+): Promise<Enrolled> {
+  const { nonce } = await send<Nonce>(server, { method: 'POST', path: '/v1/nonce' });
+  const claim = makeClaim(identity, { nonce, hardware, bootId, joinToken });
+  return await send<Enrolled>(server, { method: 'POST', path: '/v1/enrol', body: JSON.stringify(claim) });
+}
+
+export interface Token {
+  value: string;
+  /** Milliseconds since 1970, by the agent's clock: when a new one should be had. */
+  renewAt: number;
+  trust: Trust;
+}
+
+/** Exchanges the node's signature for a short-lived token (RFC 7523). Undefined: the server does not know the key. */
+export async function fetchToken(server: Server, identity: Identity, node: string): Promise<Token | undefined> {
+  const { nonce } = await send<Nonce>(server, { method: 'POST', path: '/v1/nonce' });
+  const body = JSON.stringify({
+    grant_type: 'client_credentials',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: makeAssertion(identity, node, nonce),
+  });
+  try {
+    const reply = await send<{ access_token: string; expires_in: number; trust: Trust }>(server, {
+      method: 'POST',
+      path: '/v1/token',
+      body,
+    });
+    return { value: reply.access_token, renewAt: server.clock() + reply.expires_in * 800, trust: reply.trust };
+  } catch (error) {
+    if (error instanceof ServerError && error.status === 401) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import { sql } from 'kysely';
+import { expect, test } from 'vitest';
+import { transaction } from '../db.ts';
+import { withDatabase } from '../testing/database.ts';
+import { append } from './feed.ts';
+
+const { db } = await withDatabase();
+const revision = (data: unknown, section = 'tags') =>
+  ({ subject: 'role/gpu', side: 'intended', source: 'operator', section, data, actor: 'ann' }) as const;
+
+test('a changed section closes the open revision and opens the next; an equal one writes nothing', async () => {
+  const first = await transaction(db, (tx) => append(tx, [revision({ a: true }), revision({ x: 1 }, 'mode')]));
+  const same = await transaction(db, (tx) => append(tx, [revision({ a: true })]));
+  const second = await transaction(db, (tx) =>
+    append(tx, [revision({ b: true })], [{ kind: 'test', subject: 'fleet', actor: 'ann' }]),
+  );
+  expect(same.revisions).toEqual([undefined]);
+  const { rows } = await sql<{ seq: number; section: string; open: boolean }>`
+    select seq, section, upper_inf(valid) as open from revision order by seq`.execute(db);
+  const [one, two] = first.revisions.map((written) => written!.seq);
+  expect(rows).toEqual([
+    { seq: one, section: 'tags', open: false },
+    { seq: two, section: 'mode', open: true },
+    { seq: second.revisions[0]!.seq, section: 'tags', open: true },
+  ]);
+  expect(second.events[0]!.seq).toBe(second.revisions[0]!.seq + 1);
+});
+
+test('ending a section that never was writes nothing', async () => {
+  const { revisions } = await transaction(db, (tx) => append(tx, [revision(null, 'image')]));
+  expect(revisions).toEqual([undefined]);
+});
+
+test('sequence and time go forward together under 8 writers', async () => {
+  await Promise.all(
+    Array.from({ length: 8 }, (_, writer) =>
+      (async () => {
+        for (let i = 0; i < 20; i++) {
+          await transaction(db, (tx) =>
+            append(tx, [revision({ i }, `s${writer}`)], [{ kind: 'k', subject: 'fleet', actor: 'a' }]),
+          );
+        }
+      })(),
+    ),
+  );
+  const { rows } = await sql<{ wrong: number }>`
+    select count(*) as wrong from (
+      select at < lag(at) over (order by seq) as back from (select seq, at from revision union all select seq, at from event) as feed
+    ) as steps where back`.execute(db);
+  expect(rows).toEqual([{ wrong: 0 }]);
+});

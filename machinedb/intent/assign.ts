@@ -1,0 +1,127 @@
+import { sql } from 'kysely';
+import type { IntentSection } from '../../shared/api/intent.ts';
+import { canonicalIp } from '../../shared/ip.ts';
+import type { Network } from '../../shared/sections/network.ts';
+import type { Reader } from '../db.ts';
+import { Problem } from '../http/problem.ts';
+
+export interface Assignment {
+  site?: string;
+  rack?: string;
+  unit?: number;
+  height?: number;
+  face?: 'front' | 'rear' | 'both';
+  role?: string;
+  tags?: string[];
+  fqdn?: string;
+  network?: string;
+  address?: string;
+  interface?: string;
+  mode?: 'observe' | 'plan' | 'enforce';
+}
+
+const LABEL = 'primary';
+
+/** What an assignment says of a node's own intent: section → patch. `current`: what that intent is now. */
+export async function assignmentIntents(
+  db: Reader,
+  node: string,
+  given: Assignment,
+  current: Partial<Record<IntentSection, unknown>>,
+): Promise<Partial<Record<IntentSection, unknown>>> {
+  const patches: Partial<Record<IntentSection, unknown>> = {};
+  const place = placementPatch(current.placement as Place | undefined, given);
+  if (place !== undefined) patches.placement = place;
+  if (given.role !== undefined) patches.role = { name: given.role };
+  if (given.tags !== undefined) patches.tags = Object.fromEntries(given.tags.map((tag) => [tag, true]));
+  if (given.mode !== undefined) patches.mode = { mode: given.mode };
+  if (given.fqdn !== undefined) patches.hostname = splitName(given.fqdn);
+  if (given.network !== undefined || given.address !== undefined)
+    patches.network = await networkPatch(db, node, {
+      ...given,
+      site: given.site ?? (current.placement as Place)?.site,
+    });
+  else if (given.interface !== undefined)
+    throw new Problem('invalid', 'interface says where an address goes: give network or address, too');
+  return patches;
+}
+
+type Place = Pick<Assignment, 'site' | 'rack' | 'unit' | 'height' | 'face'>;
+
+/** Another site or rack makes the old unit meaningless; the same one again keeps it. */
+function placementPatch(current: Place = {}, given: Assignment): Record<string, unknown> | undefined {
+  const { site, rack, unit, height, face } = given;
+  const place = withoutUndefined({ site, rack, unit, height, face });
+  if (Object.keys(place).length === 0) return undefined;
+  const moved = site !== undefined && site !== current.site;
+  return {
+    ...(moved ? { rack: null, unit: null, height: null, face: null } : {}),
+    ...(rack !== undefined && rack !== current.rack ? { unit: null } : {}),
+    ...place,
+  };
+}
+
+function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
+}
+
+function splitName(fqdn: string): { hostname: string; domain: string | null } {
+  const dot = fqdn.indexOf('.');
+  return dot < 0 ? { hostname: fqdn, domain: null } : { hostname: fqdn.slice(0, dot), domain: fqdn.slice(dot + 1) };
+}
+
+async function networkPatch(db: Reader, node: string, given: Assignment) {
+  const asked = given.address === undefined ? undefined : canonicalIp(given.address);
+  if (asked === undefined && given.address !== undefined)
+    throw new Problem('invalid', `${given.address} is not an IP address: give one without prefix length`);
+  const network = given.network ?? (await networkOf(db, asked!, given.site));
+  const { observed } = await db
+    .selectFrom('node_now')
+    .select('observed')
+    .where('node', '=', node)
+    .executeTakeFirstOrThrow();
+  const port = choosePort(observed, given.interface);
+  const address = { network, address: asked ?? null };
+  return { interfaces: { [port]: { addresses: { [LABEL]: address } } } };
+}
+
+/** The narrowest network that has the address; where sites use the same addresses, the one of the node's site. */
+async function networkOf(db: Reader, address: string, site: string | undefined): Promise<string> {
+  const { rows } = await sql<{ name: string }>`
+    select name from network where ${address}::inet << cidr 
+    order by coalesce(site = ${site ?? null}, site is null) desc, masklen(cidr) desc, name limit 1`.execute(db);
+  if (rows[0] === undefined)
+    throw new Problem(
+      'invalid',
+      `no network contains ${address}: machinedb network list shows them, machinedb network put makes one`,
+    );
+  return rows[0].name;
+}
+
+interface Port {
+  name?: string;
+  mac?: string;
+}
+
+/** The port named, else the one with the default route, else the first physical one. */
+function choosePort(observed: Record<string, unknown>, named: string | undefined): string {
+  const { interfaces = {} } = (observed.network ?? {}) as Network;
+  const ports = Object.values((observed.nics ?? {}) as Record<string, Port>).filter(({ name }) => name !== undefined);
+  const names = [...new Set([...ports.map(({ name }) => name!), ...Object.keys(interfaces)])].sort();
+  if (named !== undefined) {
+    const mac = named.toLowerCase();
+    const found = names.find((name) => name === named) ?? ports.find((port) => port.mac === mac)?.name;
+    if (found !== undefined) return found;
+    throw new Problem(
+      'invalid',
+      `the node reports no interface ${named}: it has ${names.join(', ') || 'reported none yet'}`,
+    );
+  }
+  const routed = Object.entries(interfaces).find(
+    ([, { gateway, gateway6 }]) => gateway !== undefined || gateway6 !== undefined,
+  )?.[0];
+  const chosen = routed ?? ports.map(({ name }) => name!).sort()[0] ?? names[0];
+  if (chosen === undefined)
+    throw new Problem('invalid', 'the node has reported no network port: name one with interface');
+  return chosen;
+}

@@ -1,0 +1,119 @@
+import { sql } from 'kysely';
+import { differences } from '../../shared/diff.ts';
+import type { Unresolvable } from '../../shared/resolve.ts';
+import type { Tx } from '../db.ts';
+import type { AllocationRow } from '../places/allocations.ts';
+import type { FindingKind, Severity } from '../schema.ts';
+
+export interface NewFinding {
+  node: string;
+  section: string;
+  path: string;
+  kind: FindingKind;
+  severity: Severity;
+  expected?: unknown;
+  got?: unknown;
+  message: string;
+}
+
+/** Sections that both a machine reports and people intend. */
+const compared = ['hostname', 'network', 'ssh', 'repos'];
+
+const severities: Record<'missing' | 'mismatch' | 'unknown', Severity> = {
+  missing: 'warning',
+  mismatch: 'warning',
+  unknown: 'info',
+};
+
+/** Where a node is not as wanted. A section nobody intends is unmanaged, and nothing is found in it. */
+export function findingsOf(
+  node: string,
+  wanted: Record<string, unknown>,
+  observed: Record<string, unknown>,
+  problems: Unresolvable[],
+  allocations: AllocationRow[],
+): NewFinding[] {
+  const different = compared
+    .filter((section) => wanted[section] !== undefined)
+    .flatMap((section) =>
+      differences(wanted[section], observed[section]).map(({ path, kind, expected, got }) => ({
+        node,
+        section,
+        path,
+        kind,
+        severity: severities[kind],
+        expected,
+        got,
+        message: messageOf(section, path, kind, expected, got),
+      })),
+    );
+  const unresolvable = problems.map(({ section, path, message }) => ({
+    node,
+    section,
+    path,
+    message,
+    kind: 'missing' as const,
+    severity: 'error' as const,
+  }));
+  const orphans = allocations
+    .filter(({ state }) => state === 'orphan')
+    .map(({ address, network }) => ({
+      node,
+      section: 'network',
+      path: `/allocations/${address}`,
+      kind: 'unexpected' as const,
+      severity: 'info' as const,
+      got: address,
+      message: `address ${address} of network ${network} is no longer intended: machinedb network release ${network} ${address} frees it`,
+    }));
+  // One place, one finding: what cannot be resolved says more than the difference it makes.
+  return [
+    ...new Map(
+      [...different, ...orphans, ...unresolvable].map((finding) => [`${finding.section} ${finding.path}`, finding]),
+    ).values(),
+  ];
+}
+
+function messageOf(section: string, path: string, kind: string, expected: unknown, got: unknown): string {
+  const what = `${section}${path}`;
+  const show = (value: unknown) => JSON.stringify(value)?.slice(0, 200);
+  if (kind === 'unknown') return `${what} has not been reported, so nobody knows whether it is as wanted`;
+  return kind === 'missing'
+    ? `${what} is missing: wanted ${show(expected)}`
+    : `${what} is ${show(got)}: wanted ${show(expected)}`;
+}
+
+/**
+ * Makes the open findings of nodes exactly these. One that stays keeps its first sight, and its acknowledgement as long as
+ * the machine reports the same: another value is another thing to look at.
+ */
+export async function storeFindings(tx: Tx, nodes: string[], findings: NewFinding[]): Promise<void> {
+  const json = JSON.stringify(findings);
+  const same = sql`finding.got is not distinct from excluded.got`;
+  await sql`
+    delete from finding f where f.node = any (${nodes}::uuid[]) and f.section <> 'state' and not exists (
+      select from json_to_recordset(${json}::json) as x(node uuid, section text, path text)
+      where x.node = f.node and x.section = f.section and x.path = f.path)`.execute(tx);
+  await sql`
+    insert into finding (node, section, path, kind, severity, expected, got, message)
+    select node, section, path, kind, severity, expected, got, message from json_to_recordset(${json}::json) as
+      x(node uuid, section text, path text, kind text, severity text, expected jsonb, got jsonb, message text)
+    on conflict (node, section, path) do update set kind = excluded.kind, severity = excluded.severity,
+      expected = excluded.expected, got = excluded.got, message = excluded.message,
+      acknowledged_by = case when ${same} then finding.acknowledged_by end,
+      acknowledged_until = case when ${same} then finding.acknowledged_until end,
+      acknowledged_reason = case when ${same} then finding.acknowledged_reason end
+    where (finding.kind, finding.message, finding.expected, finding.got)
+      is distinct from (excluded.kind, excluded.message, excluded.expected, excluded.got)`.execute(tx);
+  await countFindings(tx, nodes);
+}
+
+/** Brings the count that lists show up to date: open and not acknowledged. */
+export async function countFindings(tx: Tx, nodes: string[]): Promise<void> {
+  await sql`
+    update node_now n set findings = c.count from (
+      select ids.node, (select count(*) from finding f where f.node = ids.node
+        and (f.acknowledged_by is null or f.acknowledged_until < now())) as count
+      from unnest(${nodes}::uuid[]) as ids(node)) as c
+    where n.node = c.node and n.findings <> c.count`.execute(tx);
+}

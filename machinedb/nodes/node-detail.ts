@@ -1,0 +1,41 @@
+import type { z } from 'zod';
+import type { nodeDetail } from '../../shared/api/nodes.ts';
+import type { Reader } from '../db.ts';
+import { Problem } from '../http/problem.ts';
+import { fleetAt } from './asof.ts';
+import { viewNode } from './node-view.ts';
+import { sectionsAt } from './sections-at.ts';
+
+type NodeDetail = z.infer<typeof nodeDetail>;
+
+/** A node with its keys, hints and observed sections. */
+export async function detailNow(db: Reader, id: string): Promise<NodeDetail> {
+  const node = await viewNode(db, id);
+  const more = await db
+    .selectFrom('node')
+    .innerJoin('node_now', 'node_now.node', 'node.id')
+    .select(['hardware', 'observed', 'errors'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  return { ...node, keys: await keysOf(db, id), ...more, hardware: { ...more.hardware } };
+}
+
+/** The same at a time in the past. Keys are the present ones that were there; errors are kept in no history. */
+export async function detailAt(db: Reader, id: string, time: string): Promise<NodeDetail> {
+  const [then] = await fleetAt(db, time, { ids: [id] });
+  if (then === undefined) throw new Problem('not_found', `there was no node "${id}" at ${time}: ask for a later time`);
+  const keys = (await keysOf(db, id)).filter(({ added_at }) => Date.parse(added_at) <= Date.parse(time));
+  const row = await db.selectFrom('node').select('hardware').where('id', '=', id).executeTakeFirstOrThrow();
+  const observed = await sectionsAt(db, id, 'observed', time);
+  return { ...then.node, keys, hardware: { ...row.hardware }, observed, errors: {} };
+}
+
+async function keysOf(db: Reader, id: string): Promise<NodeDetail['keys']> {
+  const rows = await db
+    .selectFrom('node_key')
+    .select(['fingerprint', 'kind', 'status', 'added_at'])
+    .where('node', '=', id)
+    .orderBy('added_at')
+    .execute();
+  return rows.map((row) => ({ ...row, added_at: row.added_at.toISOString() }));
+}

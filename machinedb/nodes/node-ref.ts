@@ -1,0 +1,55 @@
+import { sql } from 'kysely';
+import type { Reader } from '../db.ts';
+import { Problem } from '../http/problem.ts';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * The id of the node that a write names: by id or by intended FQDN only, since what a machine reports of itself must not
+ * aim a write. Throws not_found.
+ */
+export async function nodeForWrite(db: Reader, reference: string): Promise<string> {
+  const found = await exact(db, reference);
+  if (found !== undefined) return found;
+  throw new Problem('not_found', `there is no node "${reference}" by id or intended FQDN: machinedb nodes lists them`);
+}
+
+/**
+ * The id of the node that a read names: by id, intended FQDN, serial:X, mac:X, or the name it reports. Throws not_found,
+ * and conflict when several fit.
+ */
+export async function nodeForRead(db: Reader, reference: string): Promise<string> {
+  const found = await exact(db, reference);
+  if (found !== undefined) return found;
+  const [, kind, value] = /^(serial|mac):(.+)$/.exec(reference) ?? [undefined, 'name', reference];
+  const rows = await db
+    .selectFrom('node_now')
+    .select('node')
+    .$if(kind === 'serial', (query) => query.where('serial', '=', value!))
+    .$if(kind === 'mac', (query) => query.where(sql<boolean>`macs @> array[${value!.toLowerCase()}]::text[]`))
+    .$if(kind === 'name', (query) => query.where('observed_name', '=', value!))
+    .orderBy('node')
+    .limit(3)
+    .execute();
+  if (rows.length > 1) {
+    throw new Problem(
+      'conflict',
+      `"${reference}" fits several nodes (${rows.map(({ node }) => node).join(', ')}): use an id`,
+    );
+  }
+  if (rows[0] !== undefined) return rows[0].node;
+  throw new Problem('not_found', `there is no node "${reference}": machinedb nodes lists them`);
+}
+
+async function exact(db: Reader, reference: string): Promise<string | undefined> {
+  if (UUID.test(reference)) {
+    const row = await db.selectFrom('node').select('id').where('id', '=', reference.toLowerCase()).executeTakeFirst();
+    return row?.id;
+  }
+  const row = await db
+    .selectFrom('node_now')
+    .select('node')
+    .where('fqdn', '=', reference.toLowerCase())
+    .executeTakeFirst();
+  return row?.node;
+}

@@ -1,0 +1,55 @@
+import { sql } from 'kysely';
+import type { Db } from '../db.ts';
+import type { FeedReader } from '../feed/feed-reader.ts';
+
+/** The agents' sessions of this daemon, so that they hear at once when something is wanted of them. */
+export interface Sessions {
+  /** Registers a node's session; answers how to end that. */
+  add(node: string, push: (message: { want: ['wanted'] }) => void): () => void;
+  close(): void;
+}
+
+interface Session {
+  generation: number | undefined;
+  push: (message: { want: ['wanted'] }) => void;
+}
+
+export function createSessions(db: Db, feed: FeedReader): Sessions {
+  const sessions = new Map<string, Session>();
+  let looking = false;
+  /** One query for all sessions; a hint that comes while it runs is covered by the next, at most a second later. */
+  const look = async () => {
+    if (looking || sessions.size === 0) return;
+    looking = true;
+    try {
+      const { rows } = await sql<{ node: string; generation: number }>`
+        select n.node, n.generation from node_now n join node on node.id = n.node
+        where n.node = any (${[...sessions.keys()]}::uuid[]) and node.level in ('approved', 'attested') and node.locked_at is null`.execute(
+        db,
+      );
+      for (const { node, generation } of rows) {
+        const session = sessions.get(node);
+        if (session === undefined || session.generation === generation) continue;
+        const first = session.generation === undefined;
+        session.generation = generation;
+        // The first look only learns where the node stands: its own heartbeat asks for what it lacks.
+        if (!first) session.push({ want: ['wanted'] });
+      }
+    } catch {
+      // The database is away; the agent's next heartbeat tells it.
+    } finally {
+      looking = false;
+    }
+  };
+  const unsubscribe = feed.subscribe(() => void look());
+  return {
+    add(node, push) {
+      const session: Session = { generation: undefined, push };
+      sessions.set(node, session);
+      return () => {
+        if (sessions.get(node) === session) sessions.delete(node);
+      };
+    },
+    close: unsubscribe,
+  };
+}
