@@ -1,0 +1,46 @@
+// npm run bench [NAME...]: measures and prints figures, each beside a yardstick measured in the same run.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startOwnPostgres } from '../../machinedb/postgres/start.ts';
+import { openState } from '../../machinedb/state.ts';
+import { agent } from './agent.ts';
+import { heartbeats } from './heartbeats.ts';
+
+const benches: Record<string, () => Promise<void>> = { heartbeats, agent };
+
+process.chdir(join(import.meta.dirname, '../..'));
+const names = process.argv.slice(2);
+const unknown = names.find((name) => !(name in benches));
+if (unknown !== undefined) {
+  console.error(`there is no bench "${unknown}": there are ${Object.keys(benches).join(', ')}`);
+  process.exit(2);
+}
+// The agent is measured as it ships.
+if (spawnSync('node', ['agent/build.ts'], { stdio: 'inherit' }).status !== 0) process.exit(1);
+
+const directory = mkdtempSync(join(tmpdir(), 'machinedb-bench-'));
+const shared = `${directory}-shared`;
+const state = await openState(join(directory, 'state'));
+const log = { info: () => {}, warn: console.error, error: console.error };
+const postgres = await startOwnPostgres({ state: state.directory, shared, log, path: process.env.PATH ?? '' });
+process.env.TEST_DATABASE_URL = postgres.url;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cleanUp().then(() => process.exit(1)));
+try {
+  for (const name of names.length === 0 ? Object.keys(benches) : names) {
+    console.log(`\n${name}`);
+    await benches[name]!();
+  }
+} finally {
+  await cleanUp();
+}
+process.exit(0);
+
+async function cleanUp(): Promise<void> {
+  await postgres.stop();
+  state.close();
+  rmSync(directory, { recursive: true, force: true });
+  rmSync(shared, { recursive: true, force: true });
+}

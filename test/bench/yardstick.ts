@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createAuthority, issueServer } from '../../machinedb/trust/ca.ts';
+
+export interface Yardstick {
+  url: string;
+  pid: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts echo.ts as a process of its own, with a certificate like a daemon's.
+ *
+ * @param file text that GET /file answers
+ */
+export async function startYardstick(file = ''): Promise<Yardstick> {
+  const directory = mkdtempSync(join(tmpdir(), 'machinedb-echo-'));
+  const now = Date.now();
+  const { value, public: made } = await createAuthority(now);
+  const authority = { ...made, cross: undefined, generation: 1, createdAt: new Date(now), key: value };
+  const { key, cert } = await issueServer([authority], [], now);
+  const files = Object.entries({ key, cert, file }).map(([name, text]) => {
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+    return join(directory, name);
+  });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'echo.ts'), ...files], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  return {
+    url,
+    pid: child.pid!,
+    async close() {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
