@@ -7,8 +7,10 @@ import { startOwnPostgres } from '../../machinedb/postgres/start.ts';
 import { openState } from '../../machinedb/state.ts';
 import { agent } from './agent.ts';
 import { heartbeats } from './heartbeats.ts';
+import { inventory } from './inventory.ts';
+import { revisions } from './revisions.ts';
 
-const benches: Record<string, () => Promise<void>> = { heartbeats, agent };
+const benches: Record<string, () => Promise<void>> = { heartbeats, revisions, inventory, agent };
 
 process.chdir(join(import.meta.dirname, '../..'));
 const names = process.argv.slice(2);
