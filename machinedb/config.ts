@@ -87,3 +87,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     stateLimitScale: s.MACHINEDB_STATE_LIMIT_SCALE,
   });
 }
+
+/** The settings of this process; ends it with a message when they are wrong. */
+export function readConfigOrExit(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    process.stderr.write(`machinedb: ${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}

@@ -3,52 +3,13 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pino } from 'pino';
-import { readConfig } from './config.ts';
-import { type Daemon, startDaemon } from './daemon.ts';
-import { startOwnPostgres } from './postgres/start.ts';
-import { openState } from './state.ts';
+import { readConfigOrExit } from './config.ts';
+import type { Daemon } from './daemon.ts';
+import { serve } from './serve.ts';
 import { createJoinToken } from './trust/join-token.ts';
 
 const root = join(import.meta.dirname, '..');
 const agentPath = join(root, 'dist/machinedb-agent');
-
-async function main(): Promise<void> {
-  const config = readConfig(process.env);
-  const log = pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, pino.destination(2));
-  const ending = new AbortController();
-  const stopped = new Promise<void>((resolve) =>
-    ending.signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => ending.abort(new Error(signal)));
-
-  const state = await openState(config.stateDirectory);
-  const cleanUp: (() => Promise<void> | void)[] = [() => state.close()];
-  try {
-    buildAgent();
-    let databaseUrl = config.databaseUrl;
-    if (databaseUrl === undefined) {
-      const postgres = await startOwnPostgres({
-        state: state.directory,
-        log,
-        path: process.env.PATH ?? '',
-        signal: ending.signal,
-      });
-      cleanUp.push(() => postgres.stop());
-      databaseUrl = postgres.url;
-    }
-    const daemon = await startDaemon({ config, databaseUrl, stateDirectory: state.directory, log });
-    cleanUp.push(() => daemon.close());
-    const agent = await startAgent(daemon, join(state.directory, 'agent'));
-    cleanUp.push(() => stop(agent));
-    say(daemon, await waitForNode(daemon, ending.signal), state.directory);
-    await stopped;
-  } catch (error) {
-    if (!ending.signal.aborted) throw error;
-  } finally {
-    for (const step of cleanUp.reverse()) await step();
-  }
-}
 
 function buildAgent(): void {
   const { status, stdout } = spawnSync(process.execPath, [join(root, 'agent/build.ts')], {
@@ -126,10 +87,11 @@ Ctrl-C stops everything.
 `);
 }
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
-  process.stderr.write(`machinedb: ${(error as Error).message}\n`);
-  process.exit(1);
-}
+const config = readConfigOrExit();
+const log = pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, pino.destination(2));
+await serve(config, log, process.env.PATH ?? '', async ({ daemon, state, signal, atEnd }) => {
+  buildAgent();
+  const agent = await startAgent(daemon, join(state.directory, 'agent'));
+  atEnd(() => stop(agent));
+  say(daemon, await waitForNode(daemon, signal), state.directory);
+});
