@@ -8,9 +8,10 @@ import { openState } from '../../machinedb/state.ts';
 import { agent } from './agent.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
+import { registrations } from './registrations.ts';
 import { revisions } from './revisions.ts';
 
-const benches: Record<string, () => Promise<void>> = { heartbeats, revisions, inventory, agent };
+const benches: Record<string, () => Promise<void>> = { heartbeats, registrations, revisions, inventory, agent };
 
 process.chdir(join(import.meta.dirname, '../..'));
 const names = process.argv.slice(2);
