@@ -1,5 +1,6 @@
 // Installs what a fresh clone lacks, on the machine's own Node (20 or newer) and npm, and does nothing when nothing
-// changed. Everything after it runs on the Node 24 that npm brings.
+// changed. Everything after it runs on the Node 24 that npm brings: by its path, since a shell that has run `node` once
+// keeps to the one it found first.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

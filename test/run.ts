@@ -44,7 +44,7 @@ function installPackages(): void {
 installPackages();
 step('biome', ['check', '--error-on-warnings', '.']);
 step('tsc', ['--noEmit']);
-step('node', ['agent/build.ts']);
+step(process.execPath, ['agent/build.ts']);
 
 const directory = mkdtempSync(join(tmpdir(), 'machinedb-test-'));
 const state = await openState(join(directory, 'state'));
