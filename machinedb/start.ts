@@ -20,7 +20,7 @@ function buildAgent(): void {
 }
 
 /** Runs the shipped agent in observe mode; this start vouches for the machine it runs on by a join token for one use. */
-async function startAgent(daemon: Daemon, directory: string): Promise<ChildProcess> {
+async function startAgent(daemon: Daemon, directory: string, ending: AbortSignal): Promise<ChildProcess> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const args = ['run', '--server', daemon.url, '--pin', daemon.pins.join(','), '--state', directory];
   // A machine that is known does not use the token; one whose identity or database was lost needs it.
@@ -31,7 +31,7 @@ async function startAgent(daemon: Daemon, directory: string): Promise<ChildProce
   // A process group of its own: the terminal's Ctrl-C reaches us, and we stop it in order.
   const agent = spawn(agentPath, args, { stdio: ['ignore', 'ignore', 'inherit'], detached: true });
   agent.once('exit', (code, signal) => {
-    if (signal !== 'SIGTERM')
+    if (!ending.aborted)
       process.stderr.write(`machinedb: this machine's agent ended (${signal ?? code}); start again to have it back\n`);
   });
   return agent;
@@ -91,7 +91,7 @@ const config = readConfigOrExit();
 const log = pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, pino.destination(2));
 await serve(config, log, process.env.PATH ?? '', async ({ daemon, state, signal, atEnd }) => {
   buildAgent();
-  const agent = await startAgent(daemon, join(state.directory, 'agent'));
+  const agent = await startAgent(daemon, join(state.directory, 'agent'), signal);
   atEnd(() => stop(agent));
   say(daemon, await waitForNode(daemon, signal), state.directory);
 });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
@@ -125,9 +125,11 @@ async function copyDatabase(url: string): Promise<{ url: string; drop(): Promise
   target.pathname = `/${name}`;
   const admin = new pg.Client({ connectionString: process.env.TEST_DATABASE_URL });
   await admin.connect();
-  const programs = globSync('/usr/lib/postgresql/*/bin')
-    .filter((bin) => existsSync(`${bin}/pg_dump`))
-    .at(-1);
+  // pg_dump refuses a server that is newer than itself.
+  const { rows } = await admin.query<{ major: string }>(
+    `select current_setting('server_version_num')::int / 10000 as major`,
+  );
+  const programs = [`/usr/lib/postgresql/${rows[0]!.major}/bin`].find((bin) => existsSync(`${bin}/pg_dump`));
   if (programs === undefined) {
     await Promise.all([harness.kill(0), harness.kill(1)]);
     await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${source}'`);

@@ -140,6 +140,7 @@ test('npm start: this machine is in the inventory, every command it prints works
   expect((await inventoryOf(settings)).length).toBe(1);
   first.child.kill('SIGINT');
   expect(await first.ended).toBe(0);
+  expect(first.text()).not.toContain('agent ended');
   expect(processesOf(state)).toEqual([]);
 }, 90_000);
 

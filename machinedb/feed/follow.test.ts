@@ -103,7 +103,8 @@ test('83 a reader that takes nothing is sent away with one page in memory, and g
 
 test('a reader that takes its time, but takes, stays', async () => {
   const from = `${epoch}.${Number((await feed.latest()).split('.')[1]) - 40}`;
-  const socket = follow({ from, stallMs: 400, pingMs: 200 });
+  // Far above the pauses: on a busy machine these last longer than asked.
+  const socket = follow({ from, stallMs: 5_000, pingMs: 2_500 });
   const pausing = setInterval(() => {
     socket.pause();
     setTimeout(() => socket.resume(), 150);
