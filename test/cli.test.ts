@@ -137,3 +137,27 @@ test('events are followed through a restart of the daemon until interrupted, whi
   child.kill('SIGINT');
   expect(await ended).toBe(130);
 }, 60_000);
+
+test('what happens while a follower is cut off, before it saw anything, reaches it all the same', async () => {
+  const child = spawn(command, ['events', '--follow', '--json'], {
+    env: { PATH: process.env.PATH ?? '', ...settingsFor(daemon) },
+  });
+  let text = '';
+  let notes = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += String(chunk);
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    notes += String(chunk);
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  // The follower has its cursor, and a connection that is then cut: only the notice of the cut tells that it had one.
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await harness.kill(0);
+  await expect.poll(() => notes, { timeout: 10_000 }).toContain('the connection ended');
+  await harness.daemons[1].client.call('putSite', { params: { site: 'in-the-gap' }, body: {} });
+  await harness.start(0);
+  await expect.poll(() => text, { timeout: 15_000 }).toContain('site/in-the-gap');
+  child.kill('SIGINT');
+  await ended;
+}, 60_000);

@@ -29,7 +29,8 @@ export async function runEvents(
       cursor = page.next;
     }
   }
-  cursor ??= 'now';
+  // "now" is asked once: what happens while a connection is down lies behind the cursor, and is not lost.
+  cursor ??= (await client().call('events', { query: { cursor: 'now' } })).cursor;
   for (let failures = 0; ; failures++) {
     const outcome = await follow(connection(), cursor, (item) => {
       failures = 0;
