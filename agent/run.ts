@@ -167,6 +167,7 @@ class Agent {
     const session = await this.#open(token, inbox);
     const stop = () => inbox.end(new ServerError(0, '', 'the agent stops'));
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
     let looked = clock();
     let due = 0;
     try {

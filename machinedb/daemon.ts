@@ -97,8 +97,8 @@ async function listen(context: Context, stateDirectory: string): Promise<{ url: 
     onError: (error) => log.error({ err: error }, 'the server certificate could not be renewed'),
   });
   server = await buildServer(context, config.tls ? tls.certificate : undefined);
-  await server.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
-    tls.close();
+  await server.listen({ host: config.host, port: config.port }).catch(async (error: NodeJS.ErrnoException) => {
+    await tls.close();
     if (error.code !== 'EADDRINUSE') throw error;
     throw new Error(
       `${config.host}:${config.port} is taken by another program: set MACHINEDB_LISTEN to another HOST:PORT`,
@@ -109,7 +109,7 @@ async function listen(context: Context, stateDirectory: string): Promise<{ url: 
   return {
     url: `${config.tls ? 'https' : 'http'}://${host}:${port}`,
     stop: async () => {
-      tls.close();
+      await tls.close();
       for (const connection of server.websocketServer.clients) connection.close(1001, 'the daemon stops; come again');
       await server.close();
     },

@@ -47,8 +47,8 @@ async function daemon(kek: string) {
         socket.destroy();
       }
     },
-    close: () => {
-      material.close();
+    close: async () => {
+      await material.close();
       keys.close();
       server.close();
       rmSync(stateDirectory, { recursive: true });
@@ -77,8 +77,8 @@ test('a rotation changes the certificate of all running daemons; agents with the
     await expect.poll(() => a.accepts(first), { timeout: 3000 }).toBe(false);
     expect(await a.accepts(second)).toBe(true);
   } finally {
-    a.close();
-    b.close();
+    await a.close();
+    await b.close();
     rmSync(directory, { recursive: true });
   }
 });

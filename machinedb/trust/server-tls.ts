@@ -8,7 +8,8 @@ const CHECK_MS = 60_000;
 export interface ServerTls {
   /** The certificate in use now. */
   readonly certificate: ServerCertificate;
-  close(): void;
+  /** Ends the renewal, and waits for one that is under way. */
+  close(): Promise<void>;
 }
 
 export interface ServerTlsOptions {
@@ -28,6 +29,8 @@ export async function openServerTls(options: ServerTlsOptions): Promise<ServerTl
   const { keys, names, stateDirectory, now } = options;
   let certificate: ServerCertificate;
   let issuedAt = 0;
+  let closed = false;
+  let renewal = Promise.resolve();
   const issue = async () => {
     const authorities = keys.authorities();
     certificate = await issueServer(authorities, names, now());
@@ -35,7 +38,8 @@ export async function openServerTls(options: ServerTlsOptions): Promise<ServerTl
     writeFileDurably(join(stateDirectory, 'ca.pem'), `${authorities.map((ca) => ca.certificate).join('\n')}\n`, 0o644);
   };
   const renew = () => {
-    issue().then(() => options.onChange(certificate), options.onError);
+    if (closed) return;
+    renewal = renewal.then(issue).then(() => options.onChange(certificate), options.onError);
   };
   await issue();
   keys.onRotation(renew);
@@ -47,6 +51,10 @@ export async function openServerTls(options: ServerTlsOptions): Promise<ServerTl
     get certificate() {
       return certificate;
     },
-    close: () => clearInterval(timer),
+    close: async () => {
+      closed = true;
+      clearInterval(timer);
+      await renewal;
+    },
   };
 }
