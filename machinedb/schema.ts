@@ -1,7 +1,10 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { InstallPhase } from '../shared/api/install-status.ts';
+import type { ImageManifest } from '../shared/boot.ts';
 
 /** The tables of migrations/, as kysely sees them. `bigint` columns are read as numbers (see db.ts). */
 type Json<T = unknown> = ColumnType<T, string, string>;
+type OptionalJson<T> = ColumnType<T | null, string | null | undefined, string | null>;
 type Time = ColumnType<Date, Date | string | undefined, Date | string>;
 type OptionalTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
 
@@ -19,7 +22,35 @@ export type Side = 'observed' | 'intended' | 'derived';
 export type FindingKind = 'missing' | 'mismatch' | 'unexpected' | 'unknown';
 export type Severity = 'info' | 'warning' | 'error';
 
+export interface InstallRequest {
+  image: string;
+  wipe: boolean;
+  by: string;
+  reason: string;
+  at: string;
+}
+
+export interface InstallProgress {
+  generation: number;
+  phase: InstallPhase;
+  percent?: number | undefined;
+  disk?: string | undefined;
+  message?: string | undefined;
+  /** How often it was begun. */
+  attempts: number;
+  at: string;
+}
+
 export interface Database {
+  image: {
+    name: string;
+    kind: 'discovery' | 'disk';
+    manifest: Json<ImageManifest>;
+    signature: string;
+    signing_key: string;
+    created_by: string;
+    created_at: Time;
+  };
   fleet: {
     one: Generated<boolean>;
     epoch: string;
@@ -79,6 +110,11 @@ export interface Database {
     locked_at: OptionalTime;
     locked_reason: string | null;
     revoked_at: OptionalTime;
+    reinstall: Generated<number>;
+    installed: Generated<number>;
+    install_request: OptionalJson<InstallRequest>;
+    install_progress: OptionalJson<InstallProgress>;
+    starts_disk: Generated<boolean>;
   };
   node_key: {
     fingerprint: string;

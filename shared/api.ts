@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
 import { placeRows } from './api/places.ts';
@@ -7,7 +8,7 @@ import type { Row } from './api/row.ts';
 import { serviceRows } from './api/service.ts';
 
 /** The contract: every endpoint there is, by operation name. */
-export const api = { ...nodeRows, ...intentRows, ...placeRows, ...agentRows, ...serviceRows };
+export const api = { ...nodeRows, ...intentRows, ...placeRows, ...agentRows, ...installRows, ...serviceRows };
 export type Api = typeof api;
 export type Operation = keyof Api;
 

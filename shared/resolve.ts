@@ -2,7 +2,7 @@ import { isMembers } from './merge.ts';
 import type { HostnameIntended } from './sections/hostname.ts';
 import type { NetworkIntended, NetworkWanted } from './sections/network.ts';
 import type { Placement } from './sections/placement.ts';
-import type { ReposIntended } from './sections/repos.ts';
+import { keyringOf, type ReposIntended } from './sections/repos.ts';
 import type { SshIntended, SshWanted } from './sections/ssh.ts';
 import { parseSshKey } from './ssh-key.ts';
 
@@ -49,6 +49,8 @@ export interface ResolveInput {
   observed: Record<string, unknown>;
   allocations: Allocated[];
   networks: Record<string, NetworkFacts>;
+  /** Fingerprint of the CA of SSH host keys; undefined: there is none. */
+  sshCa?: string | undefined;
 }
 
 /** Something intended that cannot be had on this machine. */
@@ -76,15 +78,21 @@ export function demands(intent: Intent): Demand[] {
   );
 }
 
-/** What a node should be: merged intent in this machine's names, with the addresses that were given to it. */
+/**
+ * What a node should be: merged intent in this machine's names, with the addresses that were given to it. `material` holds
+ * what the sections only refer to: SSH keys by fingerprint, keyrings by path.
+ */
 export function resolve(input: ResolveInput): Resolved {
   const { intent } = input;
   const problems: Unresolvable[] = [];
+  const hostname = resolveHostname(intent.hostname);
+  const network = resolveNetwork(input, problems);
   const wanted: Record<string, unknown> = {
-    hostname: resolveHostname(intent.hostname),
-    network: resolveNetwork(input, problems),
-    ssh: resolveSsh(intent.ssh, problems),
-    repos: intent.repos,
+    hostname,
+    network,
+    ssh: resolveSsh(intent.ssh, input.sshCa, principalsOf(hostname, network), problems),
+    repos: resolveRepos(intent.repos),
+    material: materialOf(intent),
     placement: intent.placement,
     role: intent.role,
     tags: intent.tags,
@@ -132,6 +140,7 @@ function resolveNetwork(
       from.map((network) => networks[network]!.gateway).find((gateway) => gateway?.includes(':') === six);
     result[name] = {
       ...(intended.mtu === undefined ? {} : { mtu: intended.mtu }),
+      ...(intended.dhcp4 === true ? { dhcp4: true } : {}),
       ...(mine.length === 0
         ? {}
         : {
@@ -198,9 +207,24 @@ export function interfaceName(
   return found?.name ?? (Object.keys(match).length === 1 ? match.name : undefined);
 }
 
-function resolveSsh(intended: SshIntended | undefined, problems: Unresolvable[]): SshWanted | undefined {
+/** What a host certificate vouches for: the node's names and its fixed addresses. */
+function principalsOf(hostname: Record<string, string> | undefined, network: NetworkWanted | undefined): string[] {
+  const addresses = Object.values(network?.interfaces ?? {}).flatMap((port) => Object.keys(port.addresses ?? {}));
+  return [hostname?.hostname, hostname?.fqdn, ...addresses.map((address) => address.split('/')[0])].filter(
+    (name) => name !== undefined,
+  );
+}
+
+function resolveSsh(
+  intended: SshIntended | undefined,
+  ca: string | undefined,
+  principals: string[],
+  problems: Unresolvable[],
+): SshWanted | undefined {
   if (intended === undefined) return undefined;
-  const { authorized_keys, ...settings } = intended;
+  const { authorized_keys, host_certificate, ...rest } = intended;
+  const certified = host_certificate === true && ca !== undefined && principals.length > 0;
+  const settings = { ...rest, ...(certified ? { host_certificate: { ca, principals: setOf(principals) } } : {}) };
   if (authorized_keys === undefined) return settings;
   const users = Object.entries(authorized_keys).map(([user, keys]) => {
     const fingerprints = Object.entries(keys).flatMap(([label, line]) => {
@@ -216,4 +240,25 @@ function resolveSsh(intended: SshIntended | undefined, problems: Unresolvable[])
     return [user, Object.fromEntries(fingerprints)];
   });
   return { ...settings, authorized_keys: Object.fromEntries(users) };
+}
+
+function resolveRepos(intended: ReposIntended | undefined): ReposIntended | undefined {
+  if (intended?.apt === undefined) return intended;
+  const apt = Object.entries(intended.apt).map(([name, { key, ...repository }]) => [
+    name,
+    key === undefined ? repository : { ...repository, signed_by: keyringOf(name) },
+  ]);
+  return { apt: Object.fromEntries(apt) };
+}
+
+function materialOf({ ssh, repos }: Intent): Record<string, string> {
+  const lines = Object.values(ssh?.authorized_keys ?? {}).flatMap((keys) => Object.values(keys));
+  const sshKeys = lines.flatMap((line) => {
+    const fingerprint = parseSshKey(line)?.fingerprint;
+    return fingerprint === undefined ? [] : [[fingerprint, line.trim()]];
+  });
+  const keyrings = Object.entries(repos?.apt ?? {}).flatMap(([name, { key }]) =>
+    key === undefined ? [] : [[keyringOf(name), key]],
+  );
+  return Object.fromEntries([...sshKeys, ...keyrings]);
 }

@@ -101,7 +101,12 @@ async function knownMachine(tx: Tx, context: Context, checked: Checked, id: stri
   const node = await nodeOf(tx, id);
   if (node.revoked_at !== null) return await refuseRevoked(tx, id, checked);
   await bindNonce(tx, checked.claim.nonce, id);
-  if (node.level !== 'claimed') return await requestRekey(tx, id, checked);
+  if (node.level !== 'claimed') {
+    // A person opened the window by asking for an install: the discovery image in memory has a new key at every boot.
+    if (node.reinstall <= node.installed || node.locked_at !== null) return await requestRekey(tx, id, checked);
+    await replaceKey(tx, id, checked, 'rekeyed');
+    return await answerFor(tx, id, checked.fingerprint);
+  }
   await replaceKey(tx, id, checked, 'claimed_again');
   await autoApprove(tx, context.keys, id, checked);
   return await answerFor(tx, id, checked.fingerprint);

@@ -33,7 +33,9 @@ export function findingsOf(
   problems: Unresolvable[],
   allocations: AllocationRow[],
 ): NewFinding[] {
-  const different = compared
+  // The discovery image in memory is not what the intent is about.
+  const discovery = (observed.os as { discovery?: boolean } | undefined)?.discovery === true;
+  const different = (discovery ? [] : compared)
     .filter((section) => wanted[section] !== undefined)
     .flatMap((section) =>
       differences(wanted[section], observed[section]).map(({ path, kind, expected, got }) => ({

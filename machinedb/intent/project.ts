@@ -3,6 +3,7 @@ import { canonical } from '../../shared/canonical.ts';
 import { changes } from '../../shared/diff.ts';
 import { mergeLayers } from '../../shared/merge.ts';
 import { demands, type Intent, type NetworkFacts, resolve } from '../../shared/resolve.ts';
+import { ed25519Blob, fingerprintOfBlob } from '../../shared/ssh-certificate.ts';
 import type { Reader, Tx } from '../db.ts';
 import type { NewRevision } from '../feed/feed.ts';
 import { hotOf } from '../nodes/hot.ts';
@@ -57,6 +58,7 @@ export async function project(tx: Tx, keys: Keys, ids: string[], actor: string, 
     networks: {},
     lastGiven: new Map(),
     moved: [],
+    sshCa: fingerprintOfBlob(ed25519Blob(keys.sshHostCa().publicKey)),
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);
   await lockLacking(run);
@@ -79,6 +81,8 @@ interface Run {
   lastGiven: Map<string, string>;
   /** Nodes whose place is another now. */
   moved: string[];
+  /** Fingerprint of the CA of SSH host keys. */
+  sshCa: string;
 }
 
 async function readAsked({ tx, intents, held }: Run, ids: string[], pending: Pending | undefined): Promise<void> {
@@ -109,7 +113,13 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
     const intent = run.intents.get(row.node)!;
     const held = await hold(run, row.node, intent);
     const active = held.filter(({ state }) => state === 'active');
-    const { wanted, problems } = resolve({ intent, observed: row.observed, allocations: active, networks });
+    const { wanted, problems } = resolve({
+      intent,
+      observed: row.observed,
+      allocations: active,
+      networks,
+      sshCa: run.sshCa,
+    });
     const changed = canonical(wanted) !== canonical(row.wanted);
     const generation = row.generation + (changed ? 1 : 0);
     findings.push(...findingsOf(row.node, wanted, row.observed, problems, held));

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { nodeDetail } from '../../shared/api/nodes.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
+import { toStatus } from '../install/reinstall.ts';
 import { fleetAt } from './asof.ts';
 import { viewNode } from './node-view.ts';
 import { sectionsAt } from './sections-at.ts';
@@ -14,10 +15,20 @@ export async function detailNow(db: Reader, id: string): Promise<NodeDetail> {
   const more = await db
     .selectFrom('node')
     .innerJoin('node_now', 'node_now.node', 'node.id')
-    .select(['hardware', 'observed', 'errors'])
+    .select(['hardware', 'observed', 'errors', 'reinstall', 'installed', 'install_request', 'install_progress'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow();
-  return { ...node, keys: await keysOf(db, id), ...more, hardware: { ...more.hardware } };
+  const {
+    hardware,
+    observed,
+    errors,
+    reinstall,
+    installed,
+    install_request: request,
+    install_progress: progress,
+  } = more;
+  const install = request === null ? {} : { install: toStatus(reinstall, installed, request, progress) };
+  return { ...node, keys: await keysOf(db, id), hardware: { ...hardware }, observed, errors, ...install };
 }
 
 /** The same at a time in the past. Keys are the present ones that were there; errors are kept in no history. */

@@ -30,6 +30,8 @@ interface Stored {
   facts: string | null;
   generation: number;
   entitled: boolean;
+  /** A person asked for an install of this node. */
+  install: boolean;
 }
 
 /** The interval before splay and the lease, milliseconds, when `live` nodes beat. */
@@ -68,6 +70,7 @@ export function createHeartbeats(db: Db, options: HeartbeatOptions): Heartbeats 
           want: [
             ...(row.facts === beat.facts ? [] : (['observed'] as const)),
             ...(row.entitled && beat.generation < row.generation ? (['wanted'] as const) : []),
+            ...(row.entitled && row.install ? (['install'] as const) : []),
           ],
         };
       });
@@ -99,6 +102,7 @@ async function store(db: Db, items: { node: string; beat: Heartbeat }[], leaseMs
       returning node
     )
     select n.node, n.facts, n.generation, node.level in ('approved', 'attested') and node.locked_at is null as entitled,
+      node.reinstall > node.installed as install,
       -- A crash may lose the last beats: the nodes beat again.
       set_config('synchronous_commit', 'off', true)
     from written join node_now n on n.node = written.node join node on node.id = written.node`.execute(db);

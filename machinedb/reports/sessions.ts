@@ -5,13 +5,15 @@ import type { FeedReader } from '../feed/feed-reader.ts';
 /** The agents' sessions of this daemon, so that they hear at once when something is wanted of them. */
 export interface Sessions {
   /** Registers a node's session; answers how to end that. */
-  add(node: string, push: (message: { want: ['wanted'] }) => void): () => void;
+  add(node: string, push: (message: { want: ('wanted' | 'install')[] }) => void): () => void;
   close(): void;
 }
 
 interface Session {
   generation: number | undefined;
-  push: (message: { want: ['wanted'] }) => void;
+  /** The newest install that was asked for. */
+  reinstall: number;
+  push: (message: { want: ('wanted' | 'install')[] }) => void;
 }
 
 export function createSessions(db: Db, feed: FeedReader): Sessions {
@@ -22,18 +24,22 @@ export function createSessions(db: Db, feed: FeedReader): Sessions {
     if (looking || sessions.size === 0) return;
     looking = true;
     try {
-      const { rows } = await sql<{ node: string; generation: number }>`
-        select n.node, n.generation from node_now n join node on node.id = n.node
+      const { rows } = await sql<{ node: string; generation: number; reinstall: number }>`
+        select n.node, n.generation, node.reinstall from node_now n join node on node.id = n.node
         where n.node = any (${[...sessions.keys()]}::uuid[]) and node.level in ('approved', 'attested') and node.locked_at is null`.execute(
         db,
       );
-      for (const { node, generation } of rows) {
+      for (const { node, generation, reinstall } of rows) {
         const session = sessions.get(node);
-        if (session === undefined || session.generation === generation) continue;
+        if (session === undefined) continue;
+        const want = [
+          ...(session.generation === generation ? [] : (['wanted'] as const)),
+          ...(session.reinstall === reinstall ? [] : (['install'] as const)),
+        ];
         const first = session.generation === undefined;
-        session.generation = generation;
+        Object.assign(session, { generation, reinstall });
         // The first look only learns where the node stands: its own heartbeat asks for what it lacks.
-        if (!first) session.push({ want: ['wanted'] });
+        if (!first && want.length > 0) session.push({ want });
       }
     } catch {
       // The database is away; the agent's next heartbeat tells it.
@@ -44,7 +50,7 @@ export function createSessions(db: Db, feed: FeedReader): Sessions {
   const unsubscribe = feed.subscribe(() => void look());
   return {
     add(node, push) {
-      const session: Session = { generation: undefined, push };
+      const session: Session = { generation: undefined, reinstall: 0, push };
       sessions.set(node, session);
       return () => {
         if (sessions.get(node) === session) sessions.delete(node);

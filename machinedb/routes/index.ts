@@ -6,6 +6,7 @@ import { caRoutes } from './ca.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
+import { installRoutes } from './install.ts';
 import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
@@ -25,6 +26,7 @@ export const handlers: Handlers = {
   ...findingRoutes,
   ...enrolRoutes,
   ...selfRoutes,
+  ...installRoutes,
   ...eventRoutes,
   ...inventoryRoutes,
   ...tokenRoutes,

@@ -45,7 +45,8 @@ export const selfRoutes = {
   },
 } satisfies Partial<Handlers>;
 
-function nodeCaller(caller: Caller): { node: string; fingerprint: string } {
+/** The node that asks; throws for an operator. */
+export function nodeCaller(caller: Caller): { node: string; fingerprint: string } {
   if (caller.kind !== 'node') throw new Problem('forbidden', "this is a node's own door: operators read /v1/nodes");
   return caller;
 }

@@ -11,12 +11,18 @@ import {
 } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Trust } from '../../shared/api/agent.ts';
+import type { Signer } from '../../shared/ssh-certificate.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { type Authority, createAuthority, openAuthority, SERVER_NAME } from './ca.ts';
 import { createKek, type Kek, readKek } from './seal.ts';
 import { lockSecret, openSecrets, putSecret, retireOld } from './secrets.ts';
 
-const NAMES = { mac: 'machinedb/mac', wanted: 'machinedb/wanted', ca: 'machinedb/ca' } as const;
+const NAMES = {
+  mac: 'machinedb/mac',
+  wanted: 'machinedb/wanted',
+  ca: 'machinedb/ca',
+  sshHostCa: 'machinedb/ssh-host-ca',
+} as const;
 const REFRESH_MS = 1000;
 /** A new key signs only when it is this old: by then every daemon has read it. */
 const SETTLE_S = 3;
@@ -32,6 +38,8 @@ export interface Keys {
   signWanted(text: string): { signature: string; key: string };
   /** What agents trust: pins of the valid CAs, and the keys that sign wanted states. */
   trust(): Trust;
+  /** Signs SSH host keys of nodes (ed25519). */
+  sshHostCa(): Signer;
   /** Valid generations of the certificate authority, newest first. */
   authorities(): Authority[];
   /** Calls back after the authorities changed, on whichever daemon that was done. */
@@ -70,6 +78,7 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
   let macs: Buffer[] = [];
   let macNow: Buffer | undefined;
   let wanted: WantedKey[] = [];
+  let sshHostCa: Signer | undefined;
   let authorities: Authority[] = [];
   let version = '';
   const listeners: (() => void)[] = [];
@@ -84,6 +93,8 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
     if (seen === version) return;
     macs = (await openSecrets(db, kek, NAMES.mac)).map(({ value }) => value);
     macNow = macs[Math.min(unsettled, macs.length - 1)];
+    const [hostCa] = await openSecrets(db, kek, NAMES.sshHostCa);
+    sshHostCa = toSigner(hostCa!.value);
     wanted = (await openSecrets(db, kek, NAMES.wanted)).map(({ value }) => toWantedKey(value));
     const before = authorities.map(({ pin }) => pin).join();
     authorities = (await openSecrets(db, kek, NAMES.ca)).map(openAuthority);
@@ -123,6 +134,7 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
       pins: authorities.map(({ pin }) => pin),
       wanted_keys: wanted.map(({ id, publicKey }) => ({ id, public_key: publicKey })),
     }),
+    sshHostCa: () => sshHostCa!,
     authorities: () => authorities,
     onRotation: (listener) => listeners.push(listener),
     async rotate(tx) {
@@ -167,6 +179,10 @@ async function createMissing(tx: Tx, kek: Kek, now: number): Promise<void> {
     const { privateKey } = generateKeyPairSync('ed25519');
     await putSecret(tx, kek, NAMES.wanted, privateKey.export({ type: 'pkcs8', format: 'der' }));
   }
+  if (!present.has(NAMES.sshHostCa)) {
+    const { privateKey } = generateKeyPairSync('ed25519');
+    await putSecret(tx, kek, NAMES.sshHostCa, privateKey.export({ type: 'pkcs8', format: 'der' }));
+  }
   if (!present.has(NAMES.ca)) {
     const authority = await createAuthority(now);
     await putSecret(tx, kek, NAMES.ca, authority.value, authority.public);
@@ -177,6 +193,13 @@ function toWantedKey(value: Buffer): WantedKey {
   const key = createPrivateKey({ key: value, type: 'pkcs8', format: 'der' });
   const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
   return { key, publicKey: spki.toString('base64'), id: createHash('sha256').update(spki).digest('hex').slice(0, 16) };
+}
+
+function toSigner(value: Buffer): Signer {
+  const key = createPrivateKey({ key: value, type: 'pkcs8', format: 'der' });
+  // The last 32 bytes of an ed25519 SubjectPublicKeyInfo are the key (RFC 8410, section 4).
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(-32);
+  return { publicKey, sign: (data) => sign(null, data, key) };
 }
 
 function hmac(key: Buffer, label: string, text: string): Buffer {

@@ -53,6 +53,8 @@ export async function advance(tx: Tx, ids: string[]): Promise<{ revisions: NewRe
     ])
     .where('node.id', 'in', ids)
     .where('state', 'in', ['approved', 'configuring'])
+    // In the discovery image nothing is configured: it waits for its install.
+    .where(sql<boolean>`n.observed #>> '{os,discovery}' is distinct from 'true'`)
     .orderBy('node.id')
     .execute();
   for (const row of rows) {
@@ -81,12 +83,12 @@ export const limits: Partial<Record<NodeState, Limit>> = {
   approved: {
     seconds: 900,
     message:
-      'approved, but it has not reported: its agent does not run or cannot reach the server. Look at its console and its network',
+      'approved, and nothing followed: ask for its install (machinedb reinstall) when it runs the discovery image; else its agent does not run or cannot reach the server, so look at its console and its network',
   },
   installing: {
     seconds: 3600,
     message:
-      'installing for long: the image cannot be fetched or the disk refuses it. Look at machinedb events and its console',
+      'installing for long: it did not boot from the network, the image cannot be fetched, or the disk refuses it. Look at machinedb show (install), machinedb boot explain, and its console',
   },
   configuring: {
     seconds: 1800,
@@ -109,7 +111,7 @@ export async function findStuck(tx: Tx, scale: number): Promise<void> {
       select n.id, n.state, l.message from node n join limits l on l.state = n.state
       where n.revoked_at is null and n.state_at < now() - make_interval(secs => l.seconds)
     ), gone as (
-      delete from finding f where f.section = 'state' and not exists (
+      delete from finding f where f.section = 'state' and f.path = '' and not exists (
         select from stuck s where s.id = f.node and f.got = to_jsonb(s.state)) returning f.node
     ), added as (
       insert into finding (node, section, path, kind, severity, expected, got, message)

@@ -59,7 +59,7 @@ export type Heartbeat = z.infer<typeof heartbeat>;
 export const heartbeatReply = z.object({
   next_in_ms: z.int(),
   lease_ms: z.int(),
-  want: z.array(z.enum(['observed', 'wanted', 'trust'])),
+  want: z.array(z.enum(['observed', 'wanted', 'trust', 'install'])),
 });
 export type HeartbeatReply = z.infer<typeof heartbeatReply>;
 

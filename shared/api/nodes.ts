@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { name } from '../sections/name.ts';
+import { installStatus } from './install-status.ts';
 import { asOf, page, pageQuery, plan, reason, row, time, writeQuery } from './row.ts';
 
 export const nodeParam = z.strictObject({
@@ -57,6 +58,7 @@ export const nodeDetail = node.extend({
   hardware: z.record(z.string(), z.unknown()).describe('Hints it claimed with'),
   observed: z.record(z.string(), z.unknown()),
   errors: z.record(z.string(), z.string()).describe('Sections that could not be observed, and why'),
+  install: installStatus.optional().describe('The newest install that was asked for'),
 });
 
 export const finding = z.object({

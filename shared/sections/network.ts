@@ -84,6 +84,7 @@ const wanted = z.strictObject({
       kernelName,
       z.strictObject({
         mtu: mtu.optional(),
+        dhcp4: z.literal(true).optional().describe('Has an IPv4 address by DHCP'),
         addresses: z.record(text, z.strictObject({})).optional().describe('Address with prefix length: 10.1.0.5/24'),
         gateway: ipv4.optional(),
         gateway6: ipv6.optional(),
@@ -102,6 +103,7 @@ const observed = z.looseObject({
         kind: text.optional().describe('physical, bond, vlan or bridge'),
         mac: text.optional().describe('MAC in use; the permanent one is in nics'),
         mtu: count.optional(),
+        dhcp4: z.boolean().optional().describe('Has an IPv4 address for a time, as by DHCP'),
         addresses: z
           .record(text, z.looseObject({ family: text.optional(), dynamic: z.boolean().optional() }))
           .optional()

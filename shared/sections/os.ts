@@ -10,6 +10,7 @@ export const os = {
     name: text.optional().describe('Name for people'),
     image_id: text.optional().describe('IMAGE_ID of os-release(5): the golden image'),
     image_version: text.optional(),
+    discovery: z.boolean().optional().describe('It is the discovery image, in memory: nothing of it is configured'),
     kernel: text.optional().describe('Kernel release'),
     kernel_build: text.optional().describe('Kernel version string: build number, flags, date'),
     architecture: text.optional().describe("As uname's machine: x86_64, aarch64"),

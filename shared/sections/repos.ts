@@ -31,6 +31,15 @@ const repository = z
       .max(1024)
       .regex(/^\/[^\s\p{Cc}]*$/u, 'signed_by is the absolute path of a keyring, without blanks')
       .optional(),
+    key: z
+      .string()
+      .max(100_000)
+      .regex(
+        /^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[A-Za-z0-9+/=:.,\s()-]*-----END PGP PUBLIC KEY BLOCK-----\n?$/,
+        'a key is an armoured OpenPGP public key block',
+      )
+      .optional()
+      .describe('The key that signs it; it gets a keyring of its own, and signed_by names that'),
   })
   .refine((value) => Object.keys(value.uris).length > 0, {
     path: ['uris'],
@@ -39,6 +48,10 @@ const repository = z
   .refine((value) => Object.keys(value.suites).length > 0, {
     path: ['suites'],
     message: 'a repository has at least one suite',
+  })
+  .refine(({ key, signed_by }) => key === undefined || signed_by === undefined, {
+    path: ['key'],
+    message: 'a repository has a key or names a keyring (signed_by), not both',
   });
 
 /** Package sources. One name is one source: with APT, /etc/apt/sources.list.d/<name>.sources. */
@@ -62,5 +75,8 @@ export const repos = {
     apt: recordOf(repositoryName, repository).optional().describe('Name → repository'),
   }),
 };
+/** Where the key of a repository that brings it is kept. */
+export const keyringOf = (repositoryName: string) => `/etc/apt/keyrings/machinedb-${repositoryName}.asc`;
+
 export type Repos = z.infer<typeof repos.observed>;
 export type ReposIntended = z.infer<typeof repos.intended>;

@@ -23,6 +23,10 @@ const settings = {
 
 const intended = z.strictObject({
   ...settings,
+  host_certificate: z
+    .boolean()
+    .optional()
+    .describe("Whether the host key is certified by MachineDB's SSH host CA (see ssh-ca show)"),
   authorized_keys: recordOf(user, recordOf(name, publicKey))
     .optional()
     .describe('User → label → public key in one line'),
@@ -31,6 +35,10 @@ const intended = z.strictObject({
 /** What resolve makes of the intent: keys by their fingerprint, as the machine reports them. */
 const wanted = z.strictObject({
   ...settings,
+  host_certificate: z
+    .strictObject({ ca: text, principals: set })
+    .optional()
+    .describe('Fingerprint of the CA, and the names and addresses it vouches for'),
   authorized_keys: z.record(user, z.record(text, z.strictObject({}))).optional(),
 });
 
@@ -42,6 +50,10 @@ export const ssh = {
       .optional()
       .describe('Fingerprint (SHA256:...) → key'),
     password_authentication: z.boolean().optional(),
+    host_certificate: z
+      .looseObject({ ca: text.optional(), principals: set.optional(), valid_before: text.optional() })
+      .optional()
+      .describe('Of the ed25519 host key'),
     pubkey_authentication: z.boolean().optional(),
     permit_root_login: text.optional(),
     ports: set.optional(),

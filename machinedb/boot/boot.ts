@@ -1,0 +1,50 @@
+import { sql } from 'kysely';
+import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
+import type { Context } from '../context.ts';
+import type { Reader } from '../db.ts';
+import { newestDiscovery } from '../install/catalogue.ts';
+import { type BootNode, decideBoot } from './decide.ts';
+
+/** Answers how a machine boots, and why. It only reads. */
+export async function explainBoot({ db, keys, now }: Context, request: BootRequest): Promise<BootAnswer> {
+  const words = [
+    'console=tty0',
+    'console=ttyS0,115200',
+    `machinedb.pin=${keys.trust().pins.join(',')}`,
+    // A machine whose clock says 1970 learns from it what time it is at least.
+    `machinedb.time=${Math.floor(now() / 1000)}`,
+  ];
+  return decideBoot({
+    nodes: await nodesOf(db, request.mac),
+    discovery: await newestDiscovery(db),
+    arguments: words,
+  });
+}
+
+/** Nodes that reported the MAC, claimed with it, or are intended to have it. */
+async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
+  return await db
+    .selectFrom('node')
+    .innerJoin('node_now as n', 'n.node', 'node.id')
+    .select([
+      'node.id',
+      sql<string>`coalesce(n.fqdn, n.observed_name, node.id::text)`.as('name'),
+      'node.state',
+      'node.level',
+      sql<boolean>`node.revoked_at is not null`.as('revoked'),
+      sql<boolean>`node.hold or (select hold from fleet)`.as('held'),
+      'node.reinstall',
+      'node.installed',
+      'node.install_progress as progress',
+      'node.starts_disk as startsDisk',
+    ])
+    .where('node.state', '<>', 'retired')
+    .where(
+      sql<boolean>`node.id in (
+        select node from node_now where macs @> array[${mac}]::text[]
+        union select node from node_hint where hint = ${`mac:${mac}`}
+        union select node from intended_mac where mac = ${mac}::macaddr)`,
+    )
+    .orderBy('node.id')
+    .execute();
+}

@@ -1,0 +1,71 @@
+import type { BootAnswer, ImageManifest } from '../../shared/boot.ts';
+import type { InstallProgress, Level, NodeState } from '../schema.ts';
+
+/** Times that an install may fail before the machine waits for a person. */
+export const ATTEMPTS = 3;
+const AGAIN_S = 60;
+
+/** What is known of the machine that asks. */
+export interface BootNode {
+  id: string;
+  name: string;
+  state: NodeState;
+  level: Level;
+  revoked: boolean;
+  held: boolean;
+  reinstall: number;
+  installed: number;
+  progress: InstallProgress | null;
+  startsDisk: boolean;
+}
+
+export interface BootFacts {
+  /** Nodes with the MAC that asks. */
+  nodes: BootNode[];
+  /** The newest discovery image; undefined: none was built. */
+  discovery: ImageManifest | undefined;
+  /** What the kernel of the discovery image is told. */
+  arguments: string[];
+}
+
+/** How a machine boots that asks now, and why. Pure, and asked many times a boot. */
+export function decideBoot({ nodes, discovery, arguments: words }: BootFacts): BootAnswer {
+  const local = (reason: string): BootAnswer => ({ spec: { kind: 'local' }, reason });
+  const discover = (reason: string): BootAnswer => {
+    const { kernel, initrd } = discovery?.files ?? {};
+    if (kernel === undefined || initrd === undefined)
+      return local(`${reason}, but there is no discovery image: machinedb image build discovery makes it`);
+    return { spec: { kind: 'linux', kernel: kernel.sha256, initrd: initrd.sha256, arguments: words }, reason };
+  };
+  if (nodes.length > 1)
+    return local(`several nodes have this MAC (${nodes.map(({ id }) => id).join(', ')}): a person must look`);
+  const [node] = nodes;
+  if (node === undefined) return discover('unknown machine: it is looked at');
+  const answer = decideNode(node, local, discover);
+  return { ...answer, node: node.id, name: node.name, state: node.state };
+}
+
+function decideNode(
+  node: BootNode,
+  local: (reason: string) => BootAnswer,
+  discover: (reason: string) => BootAnswer,
+): BootAnswer {
+  const { state, progress } = node;
+  if (node.revoked) return local('it was revoked');
+  if (state === 'retired' || state === 'broken' || state === 'maintenance') return local(`it is in state ${state}`);
+  if (node.reinstall > node.installed) {
+    if (node.level === 'claimed' || node.level === 'seen') return discover('it is not approved yet');
+    if (node.held) return local('an install is asked for, but the node or the fleet is on hold');
+    const failed = progress !== null && progress.generation === node.reinstall && progress.phase === 'failed';
+    if (failed && progress.attempts >= ATTEMPTS)
+      return {
+        spec: { kind: 'wait', seconds: AGAIN_S },
+        reason: `install ${node.reinstall} failed ${progress.attempts} times (${progress.message}): ask for it again with machinedb reinstall, or take it back`,
+      };
+    return discover(`install ${node.reinstall} is asked for`);
+  }
+  if (node.installed > 0) return local(`install ${node.installed} is done`);
+  if (node.startsDisk) return local('it has an operating system of its own');
+  if (state === 'discovered' || state === 'approved') return discover(`it is ${state}, and has nothing on its disk`);
+  return local(`it is ${state}`);
+}
