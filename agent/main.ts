@@ -4,7 +4,7 @@ import { capture } from './capture.ts';
 import { floorClock } from './client/clock.ts';
 import { parseServer } from './client/http.ts';
 import { type Facts, observeAll } from './facts.ts';
-import { runAgent } from './run.ts';
+import { type AgentOptions, runAgent } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
 import { openSystem } from './system.ts';
@@ -12,14 +12,20 @@ import { releasedAt, version } from './version.ts';
 
 const usage = `usage: machinedb-agent facts [--root DIR] [--json] [SECTION ...]
        machinedb-agent run --server URL --pin HEX[,HEX] --state DIR [--join-token-file FILE]
+       machinedb-agent discover --server URL --pin HEX[,HEX] --files URL --state DIR
        machinedb-agent capture FILE
        machinedb-agent --version
 
 facts    shows what this machine is (or, with --root, the one that DIR was captured from)
 run      enrols this machine, holds a session with the server and reports what changes; it observes, and applies nothing
+discover as run, in the discovery image: it also installs an image on a disk when an operator asked for that; ends with 0
+         when the disk was made bootable, with 10 when the machine has a system of its own on its disk
 capture  writes an archive of exactly the files that the facts come from
 
 --pin is the SHA-256 of a trusted CA's public key, as "machinedb ca show" prints it.`;
+
+/** Exit code of discover: the machine has a system of its own. */
+const STARTS_DISK = 10;
 
 class UsageError extends Error {}
 
@@ -29,6 +35,9 @@ const options = {
   server: { type: 'string' },
   pin: { type: 'string' },
   state: { type: 'string' },
+  files: { type: 'string' },
+  devices: { type: 'string', default: '/dev' },
+  'patience-ms': { type: 'string', default: '600000' },
   'join-token-file': { type: 'string' },
   'first-beat-ms': { type: 'string', default: '10000' },
   'observe-ms': { type: 'string', default: '60000' },
@@ -52,7 +61,8 @@ async function main(argv: string[]): Promise<void> {
   else if (values.help === true) print(usage);
   else if (command === 'facts') showFacts(values, rest);
   else if (command === 'capture') captureTo(rest);
-  else if (command === 'run' && rest.length === 0) await run(values);
+  else if (command === 'run' && rest.length === 0) await runAgent(optionsOf(values));
+  else if (command === 'discover' && rest.length === 0) await discover(values);
   else
     throw new UsageError(
       command === undefined ? 'a command is missing' : `there is no command "${positionals.join(' ')}"`,
@@ -83,20 +93,21 @@ function captureTo([file, ...more]: string[]): void {
   );
 }
 
-async function run(values: Values): Promise<void> {
+/** What every command that speaks with the server needs. SIGINT and SIGTERM end it. */
+function optionsOf(values: Values): AgentOptions {
   const { server, pin, state } = values;
-  if (server === undefined || state === undefined) throw new UsageError('run needs --server and --state');
+  if (server === undefined || state === undefined) throw new UsageError('--server and --state are needed');
   const url = parseServer(server);
   const pins = (pin ?? '').split(',').filter((text) => text !== '');
   if (url.protocol === 'https:' && pins.length === 0)
-    throw new UsageError('run needs --pin: the server could be anyone');
+    throw new UsageError('--pin is needed: the server could be anyone');
   const wrong = pins.find((text) => !/^[0-9a-f]{64}$/.test(text));
   if (wrong !== undefined) throw new UsageError(`--pin "${wrong}" is not 64 hexadecimal digits`);
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ending.abort());
   const system = openSystem();
   const tokenFile = values['join-token-file'];
-  await runAgent({
+  return {
     system,
     url,
     pins,
@@ -111,10 +122,40 @@ async function run(values: Values): Promise<void> {
     firstSeq: Math.floor(Number(process.hrtime.bigint() / 1000n)),
     log: (message) => process.stderr.write(`machinedb-agent: ${message}\n`),
     signal: ending.signal,
-  });
+  };
 }
 
-function milliseconds(values: Values, name: 'first-beat-ms' | 'observe-ms'): number {
+/** Modules that change a machine are loaded by the commands that do, and by no other. */
+async function discover(values: Values): Promise<void> {
+  const options = optionsOf(values);
+  const files = URL.parse(values.files ?? '');
+  if (files === null) throw new UsageError('discover needs --files http://HOST:PORT/files');
+  const { discoveryDuty } = await import('./discover.ts');
+  const { run } = await import('./command.ts');
+  const ending = new AbortController();
+  const left = Promise.withResolvers<number>();
+  const duty = discoveryDuty({
+    files,
+    devices: values.devices,
+    directory: options.directory,
+    server: options.url,
+    pins: options.pins,
+    bootId: options.bootId,
+    run,
+    patienceMs: milliseconds(values, 'patience-ms'),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    log: options.log,
+    leave: (why) => {
+      left.resolve(why === 'installed' ? 0 : STARTS_DISK);
+      ending.abort();
+    },
+  });
+  await runAgent({ ...options, discovery: true, duty, signal: AbortSignal.any([options.signal, ending.signal]) });
+  // Ended by a signal, it is to be run again.
+  process.exitCode = await Promise.race([left.promise, Promise.resolve(1)]);
+}
+
+function milliseconds(values: Values, name: 'first-beat-ms' | 'observe-ms' | 'patience-ms'): number {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < 0)
     throw new UsageError(`--${name} is "${values[name]}": expected milliseconds`);
@@ -126,7 +167,7 @@ function print(text: string): void {
 }
 
 main(process.argv.slice(2)).then(
-  () => process.exit(0),
+  () => process.exit(),
   (error: Error) => {
     const isUsage = error instanceof UsageError;
     process.stderr.write(`machinedb-agent: ${error.message}\n${isUsage ? `${usage}\n` : ''}`);

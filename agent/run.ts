@@ -3,14 +3,15 @@ import { backoffMs } from './client/backoff.ts';
 import type { Clock } from './client/clock.ts';
 import { type Enrolled, enrol, fetchToken, type Token } from './client/enrolment.ts';
 import { hardwareOf } from './client/hardware.ts';
-import { type Server, ServerError, send } from './client/http.ts';
+import { type HttpRequest, type Server, ServerError, send } from './client/http.ts';
 import { type Identity, openIdentity, rememberNode, signText } from './client/identity.ts';
 import { Inbox } from './client/inbox.ts';
 import { factsOf, type Hashes, hashesOf, makeReport } from './client/report.ts';
 import { beatOnce, openSession, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
-import { type Facts, observeAll } from './facts.ts';
+import { type Facts, observeAll, observeEach } from './facts.ts';
+import { observers } from './sections/index.ts';
 import type { System } from './system.ts';
 import { version } from './version.ts';
 
@@ -36,11 +37,50 @@ export interface AgentOptions {
   log: (message: string) => void;
   /** Ends the agent. */
   signal: AbortSignal;
+  /** It runs in the discovery image, in memory: nothing of what it observes is the node's configuration. */
+  discovery?: boolean;
+  /** What the agent does besides observing; without it, it can do nothing else. */
+  duty?: Duty;
+}
+
+/** Work that the wanted state or an install asks for, done between two heartbeats. */
+export interface Duty {
+  /**
+   * Called when a session begins, when the server wants something, and after every look at the machine. Answers whether the
+   * machine was changed, so that it is looked at again.
+   */
+  work(door: Door): Promise<boolean>;
+}
+
+/** How a duty speaks with the server, as this node. */
+export interface Door {
+  node: string;
+  identity: Identity;
+  trust: TrustStore;
+  server: Server;
+  facts: Facts;
+  signal: AbortSignal;
+  send<Reply>(request: Omit<HttpRequest, 'token'>): Promise<Reply>;
+  /** A fresh signed round trip to the server on a new connection; throws when it fails. */
+  roundTrip(): Promise<void>;
 }
 
 const CLAIM_AGAIN_MS = 10_000;
 
-/** Runs the agent until its signal: enrols, holds a session, reports what changed. It observes, and applies nothing. */
+const hashesText = (facts: Facts) => JSON.stringify(Object.entries(hashesOf(facts)).sort());
+
+/** Sections that people change by hand: looked at before every heartbeat, since that is cheap. */
+const configured = {
+  hostname: observers.hostname,
+  network: observers.network,
+  ssh: observers.ssh,
+  repos: observers.repos,
+};
+
+/**
+ * Runs the agent until its signal: enrols, holds a session, reports what changed. It observes, and applies nothing: what
+ * else is done is the duty's.
+ */
 export async function runAgent(options: AgentOptions): Promise<void> {
   const agent = new Agent(options);
   await agent.run();
@@ -65,7 +105,7 @@ class Agent {
     this.#options = options;
     this.#trust = openTrust(options.directory, options.pins);
     this.#server = { url: options.url, pins: () => this.#trust.pins(), clock: options.clock };
-    this.#facts = observeAll(options.system);
+    this.#facts = this.#look();
     this.#identity = openIdentity(options.directory, hardwareOf(this.#facts));
     this.#node = this.#identity.node;
     this.#seq = options.firstSeq;
@@ -171,17 +211,20 @@ class Agent {
     let looked = clock();
     let due = 0;
     try {
+      await this.#work(token);
       for (;;) {
         if (clock() >= due) {
           due = Number.POSITIVE_INFINITY;
+          await this.#lookAgain(token);
           await this.#beat(session, token, inbox);
         }
         const message = await inbox.next(Math.min(due, looked + observeMs) - clock());
         if (message?.next_in_ms !== undefined) due = clock() + message.next_in_ms;
         if (message?.want?.includes('wanted')) await this.#fetchWanted(token);
         if (message?.want?.includes('observed')) await this.#resend(token);
+        if (message?.want?.some((want) => want === 'wanted' || want === 'install')) await this.#work(token);
         if (clock() >= looked + observeMs) {
-          this.#facts = observeAll(this.#options.system);
+          this.#facts = this.#look();
           looked = clock();
           await this.#report(token);
         }
@@ -192,6 +235,49 @@ class Agent {
       signal.removeEventListener('abort', stop);
       session?.close();
     }
+  }
+
+  #look(): Facts {
+    const facts = observeAll(this.#options.system);
+    if (this.#options.discovery !== true) return facts;
+    return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
+  }
+
+  /** What people change by hand is looked at before a heartbeat, so that a difference is known within one. */
+  async #lookAgain(token: string): Promise<void> {
+    if (this.#options.discovery === true) return;
+    const before = this.#facts;
+    const now = observeEach(configured, this.#options.system);
+    const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
+    this.#facts = {
+      sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),
+      errors: Object.fromEntries([...kept(this.#facts.errors), ...Object.entries(now.errors)]),
+    };
+    if (hashesText(before) === hashesText(this.#facts)) return;
+    await this.#report(token);
+    await this.#work(token);
+  }
+
+  /** Does the duty; what that changed is looked at and reported at once. */
+  async #work(token: string): Promise<void> {
+    const { duty, signal } = this.#options;
+    if (duty === undefined || signal.aborted) return;
+    const door: Door = {
+      node: this.#node!,
+      identity: this.#identity,
+      trust: this.#trust,
+      server: this.#server,
+      facts: this.#facts,
+      signal,
+      send: async (request) => await send(this.#server, { ...request, token }),
+      roundTrip: async () => {
+        if ((await fetchToken(this.#server, this.#identity, this.#node!)) === undefined)
+          throw new Error('the server does not know the key of this node');
+      },
+    };
+    if (!(await duty.work(door))) return;
+    this.#facts = this.#look();
+    await this.#report(token);
   }
 
   /** A session, or undefined where only plain requests get through. */

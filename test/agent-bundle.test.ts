@@ -29,16 +29,34 @@ function writers(file: string): string[] {
   return names.filter((name) => name !== '' && !harmless.test(name)).sort();
 }
 
-test('the agent can start no process: nothing in its bundle could', () => {
-  const asked = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
-  const modules = new Set(asked.map((path) => path.replace('node:', '')));
-  expect([...modules].sort()).toEqual([
+/** Sources that a program which begins with `entry` can run, without those that a command loads for itself. */
+function reached(entry: string): string[] {
+  const found = new Set([entry]);
+  for (const file of found)
+    for (const { path, kind, external } of metafile.inputs[file]!.imports)
+      if (kind !== 'dynamic-import' && external !== true) found.add(path);
+  return [...found];
+}
+
+/** Modules of Node and optional packages that these sources ask for. */
+function modulesOf(files: string[]): string[] {
+  const asked = files.flatMap((file) => metafile.inputs[file]!.imports.filter(({ external }) => external === true));
+  return [...new Set(asked.map(({ path }) => path.replace('node:', '')))].sort();
+}
+
+test('an observing agent can start no process, and reaches nothing that applies or installs', () => {
+  const files = reached('agent/main.ts');
+  expect(modulesOf(files)).toEqual([
     ...['buffer', 'bufferutil', 'crypto', 'events', 'fs', 'http', 'https', 'net', 'path', 'querystring'],
     ...['stream', 'tls', 'url', 'utf-8-validate', 'util', 'zlib'],
   ]);
-  expect(readFileSync(out, 'utf8')).not.toMatch(
-    /child_process|getBuiltinModule|createRequire|process\.(binding|dlopen)/,
-  );
+  expect(files.filter((file) => /^agent\/(install|apply)\/|^agent\/(command|discover|manage)/.test(file))).toEqual([]);
+  expect(readFileSync(out, 'utf8')).not.toMatch(/getBuiltinModule|createRequire|process\.(binding|dlopen)/);
+});
+
+test('processes are started by one source only', () => {
+  const starting = Object.keys(metafile.inputs).filter((file) => modulesOf([file]).includes('child_process'));
+  expect(starting).toEqual(['agent/command.ts']);
 });
 
 test('the bundle holds ws and no other package, so not zod', () => {
@@ -46,8 +64,8 @@ test('the bundle holds ws and no other package, so not zod', () => {
   expect([...new Set(packages)]).toEqual(['ws']);
 });
 
-test('only the state directory and the archive of a capture are written', () => {
-  const writing = Object.keys(metafile.inputs)
+test('of an observing agent only the state directory and the archive of a capture are written', () => {
+  const writing = reached('agent/main.ts')
     .map((file) => [file, writers(file)] as const)
     .filter(([, names]) => names.length > 0);
   expect(Object.fromEntries(writing)).toEqual({

@@ -61,11 +61,34 @@ export function rememberNode(directory: string, node: string): void {
   if (stored.node !== node) writeDurably(file, JSON.stringify({ ...stored, node }), 0o600);
 }
 
-/** A signed claim to be the machine that this hardware is. */
+/** What openIdentity() keeps of an identity, as text. */
+export function identityText({ privateKey }: Identity, hardware: ClaimedHardware, node: string): string {
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return JSON.stringify({ key, hardware, node } satisfies Stored);
+}
+
+/** A new identity that is kept nowhere yet. */
+export function newIdentity(): Identity {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return toIdentity({ key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), hardware: {} }, false);
+}
+
+/**
+ * A signed claim to be the machine that this hardware is.
+ *
+ * @param claim.previous the node it already is, and the identity that vouches for the new one
+ */
 export function makeClaim(
   identity: Identity,
-  claim: { nonce: string; hardware: ClaimedHardware; bootId: string; joinToken?: string | undefined },
+  claim: {
+    nonce: string;
+    hardware: ClaimedHardware;
+    bootId: string;
+    joinToken?: string | undefined;
+    previous?: { node: string; identity: Identity };
+  },
 ): EnrolBody {
+  const { previous } = claim;
   const body = {
     nonce: claim.nonce,
     kind: 'ed25519' as const,
@@ -74,7 +97,10 @@ export function makeClaim(
     boot_id: claim.bootId,
     join_token: claim.joinToken,
   };
-  return { ...body, signature: signText(identity, enrolText(body, undefined)) };
+  const text = enrolText(body, previous?.node);
+  const vouched =
+    previous === undefined ? {} : { previous: { node: previous.node, signature: signText(previous.identity, text) } };
+  return { ...body, ...vouched, signature: signText(identity, text) };
 }
 
 /** The assertion that a token is given for (RFC 7523; the nonce is the server's clock): a JWT by the node's key. */

@@ -1,0 +1,93 @@
+import http from 'node:http';
+import { createZstdDecompress } from 'node:zlib';
+
+const SILENCE_MS = 20_000;
+const AGAIN_MS = 2_000;
+
+export interface Download {
+  /** http://HOST:PORT/files/SHA256: plain, since the digest of what comes decides. */
+  url: URL;
+  /** Bytes of the file. */
+  size: number;
+  /** How long the server may be away in all, milliseconds. */
+  patienceMs: number;
+  sleep: (ms: number) => Promise<void>;
+}
+
+/**
+ * The decompressed bytes of a file, in order. A connection that breaks is taken up where it broke (RFC 9110, section 14:
+ * Range with If-Range); one that stays silent counts as broken.
+ *
+ * @throws Error that names the cause when the server is away for longer than `patienceMs` at a time
+ */
+export async function* download(options: Download): AsyncGenerator<Buffer> {
+  const zstd = createZstdDecompress();
+  const feeding = feed(options, zstd).then(
+    () => zstd.end(),
+    (error: Error) => zstd.destroy(error),
+  );
+  yield* zstd as AsyncIterable<Buffer>;
+  await feeding;
+}
+
+async function feed(options: Download, into: NodeJS.WritableStream): Promise<void> {
+  let at = 0;
+  let away = 0;
+  let etag: string | undefined;
+  while (at < options.size) {
+    const before = at;
+    try {
+      for await (const chunk of body(options.url, at, etag, (found) => {
+        etag ??= found;
+      })) {
+        at += chunk.length;
+        if (at > options.size) throw new Refused(`${options.url} is longer than the ${options.size} bytes announced`);
+        if (!into.write(chunk)) await drained(into);
+      }
+    } catch (error) {
+      if (error instanceof Refused) throw error;
+      if (at > before) away = 0;
+      away += AGAIN_MS;
+      if (away > options.patienceMs)
+        throw new Error(
+          `${options.url} cannot be fetched: ${(error as Error).message}, ${at} of ${options.size} bytes came`,
+        );
+      await options.sleep(AGAIN_MS);
+    }
+  }
+}
+
+/** What asking again does not mend. */
+class Refused extends Error {}
+
+async function* body(url: URL, from: number, etag: string | undefined, seen: (etag: string) => void) {
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  const range = from === 0 || etag === undefined ? {} : { range: `bytes=${from}-`, 'if-range': etag };
+  const request = http.get(url, { headers: range, timeout: SILENCE_MS }, resolve);
+  request.on('timeout', () => request.destroy(new Error(`silent for ${SILENCE_MS / 1000} s`)));
+  request.on('error', reject);
+  const response = await promise;
+  const { statusCode = 0, headers } = response;
+  if (statusCode >= 500 || statusCode === 429 || statusCode === 404) {
+    response.destroy();
+    throw new Error(`HTTP ${statusCode}`);
+  }
+  if (from === 0 ? statusCode !== 200 : statusCode !== 206) {
+    response.destroy();
+    throw new Refused(`${url} answers HTTP ${statusCode} to a request from byte ${from} on`);
+  }
+  if (headers.etag !== undefined) seen(headers.etag);
+  yield* response as AsyncIterable<Buffer>;
+}
+
+async function drained(stream: NodeJS.WritableStream): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const done = (error?: Error) => {
+      stream.off('drain', done).off('error', done).off('close', closed);
+      if (error instanceof Error) reject(new Refused(`the image cannot be decompressed: ${error.message}`));
+      else resolve();
+    };
+    const closed = () => done(new Error('the stream ended'));
+    stream.once('drain', done).once('error', done).once('close', closed);
+  });
+}
