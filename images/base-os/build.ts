@@ -1,0 +1,91 @@
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { needPrograms, run } from '../tools.ts';
+import { excluded, packages } from './packages.ts';
+
+export interface BaseOsOptions {
+  /** Folder that becomes the root of the system. */
+  root: string;
+  /** The agent's executable. */
+  agent: string;
+  /** Name of the image: what os-release(5) says. */
+  name: string;
+  log: (message: string) => void;
+}
+
+const SUITE = 'bookworm';
+
+const programs = {
+  mmdebstrap: 'mmdebstrap',
+  sfdisk: 'fdisk',
+  'mkfs.vfat': 'dosfstools',
+  mcopy: 'mtools',
+  mke2fs: 'e2fsprogs',
+  zstd: 'zstd',
+  'grub-mkimage': 'grub-common',
+  '/usr/lib/grub/i386-pc/boot.img': 'grub-pc-bin',
+  '/usr/lib/grub/x86_64-efi/kernel.img': 'grub-efi-amd64-bin',
+};
+
+/** Units that run on every node. */
+const units = ['machinedb-agent', 'machinedb-recover', 'machinedb-grow', 'systemd-networkd', 'systemd-resolved', 'ssh'];
+
+/** Makes the system of base-os in a folder. Needs root. Answers its packages: name → version. */
+export function buildRoot({ root, agent, name, log }: BaseOsOptions): Record<string, string> {
+  needPrograms(programs);
+  if (process.getuid?.() !== 0)
+    throw new Error('base-os is built as root: its files belong to root and to system users');
+  rmSync(root, { recursive: true, force: true });
+  log(`packages of ${SUITE}`);
+  const options = ['--variant=minbase', `--include=${packages.join(',')}`, '--aptopt=Acquire::Languages "none"'];
+  const excludes = excluded.map((path) => `--dpkgopt=path-exclude=${path}`);
+  run('mmdebstrap', [...options, ...excludes, '--skip=cleanup/reproducible', SUITE, root]);
+  cpSync(join(import.meta.dirname, 'root'), root, { recursive: true });
+  chmodSync(join(root, 'usr/lib/machinedb/grow-root'), 0o755);
+  copyFileSync(agent, join(root, 'usr/bin/machinedb-agent'));
+  chmodSync(join(root, 'usr/bin/machinedb-agent'), 0o755);
+  run('systemctl', [`--root=${root}`, 'enable', ...units]);
+  const release = readFileSync(join(root, 'usr/lib/os-release'), 'utf8').trimEnd();
+  writeFileSync(join(root, 'etc/os-release.new'), `${release}\nIMAGE_ID=${name}\n`);
+  run('mv', ['-f', join(root, 'etc/os-release.new'), join(root, 'etc/os-release')]);
+  clean(root);
+  const list = run('dpkg-query', [`--root=${root}`, '-W', '-f', '$' + '{Package}\t$' + '{Version}\n']);
+  return Object.fromEntries(
+    list
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t') as [string, string]),
+  );
+}
+
+/** Removes what must be of one machine only, or is of the build; the seal checks it. */
+function clean(root: string): void {
+  writeFileSync(join(root, 'etc/machine-id'), '');
+  writeFileSync(join(root, 'etc/hostname'), 'localhost\n');
+  writeFileSync(join(root, 'etc/hosts'), '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n');
+  rmSync(join(root, 'etc/resolv.conf'), { force: true });
+  run('ln', ['-s', '../run/systemd/resolve/stub-resolv.conf', join(root, 'etc/resolv.conf')]);
+  for (const pattern of [
+    'etc/ssh/ssh_host_*',
+    'var/lib/dbus/machine-id',
+    'var/lib/systemd/random-seed',
+    'var/lib/apt/lists',
+    'var/cache/apt',
+    'var/cache/debconf',
+    'var/log',
+    'root/.bash_history',
+    'etc/apt/apt.conf.d/99mmdebstrap',
+  ])
+    run('sh', ['-c', `rm -rf -- "$1"/${pattern}`, 'sh', root]);
+  for (const folder of [
+    'var/lib/apt/lists/partial',
+    'var/cache/apt/archives/partial',
+    'var/log',
+    'var/lib/machinedb-agent',
+  ]) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
+  chmodSync(join(root, 'var/lib/machinedb-agent'), 0o700);
+  if (!existsSync(join(root, 'vmlinuz')))
+    throw new Error(`${root} has no /vmlinuz: the kernel package did not make it`);
+}
