@@ -41,6 +41,7 @@ export const bootAnswer = z.object({
   node: z.string().optional(),
   name: z.string().optional(),
   state: z.string().optional(),
+  addresses: z.array(z.string()).optional().describe('Wanted of the card that asks, CIDR: what DHCP gives it'),
 });
 export type BootAnswer = z.infer<typeof bootAnswer>;
 

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, type Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+const PIECE = 1024 * 1024;
+
+/** Serves files by their SHA-256, each checked once before its first byte goes out. */
+export class Files {
+  readonly #directory: string;
+  readonly #checked = new Map<string, Promise<boolean>>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Answers GET and HEAD with ranges (RFC 9110, section 14); a file that is not what its name says is not there. */
+  async serve(request: IncomingMessage, response: ServerResponse, sha256: string): Promise<void> {
+    const path = join(this.#directory, sha256);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined || !found.isFile() || !(await this.#check(path, sha256, found))) {
+      response.writeHead(404).end();
+      return;
+    }
+    const etag = `"${sha256}"`;
+    const same = request.headers['if-range'] === undefined || request.headers['if-range'] === etag;
+    const range = same ? rangeOf(request.headers.range, found.size) : undefined;
+    if (range === 'unsatisfiable') {
+      response.writeHead(416, { 'content-range': `bytes */${found.size}` }).end();
+      return;
+    }
+    const { start, end } = range ?? { start: 0, end: found.size - 1 };
+    response.writeHead(range === undefined ? 200 : 206, {
+      etag,
+      'accept-ranges': 'bytes',
+      'content-type': 'application/octet-stream',
+      'content-length': end - start + 1,
+      'cache-control': 'public, max-age=31536000, immutable',
+      ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${found.size}` }),
+    });
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    // A client that goes away ends its stream, and nothing else.
+    await pipeline(createReadStream(path, { start, end, highWaterMark: PIECE }), response).catch(() => undefined);
+  }
+
+  #check(path: string, sha256: string, { size, mtimeMs }: Stats): Promise<boolean> {
+    const key = `${sha256} ${size} ${mtimeMs}`;
+    const known = this.#checked.get(key) ?? digestOf(path).then((digest) => digest === sha256);
+    this.#checked.set(key, known);
+    known.catch(() => this.#checked.delete(key));
+    return known;
+  }
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: PIECE })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** One range; several, or none that is understood, mean the whole file. */
+function rangeOf(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | 'unsatisfiable' | undefined {
+  const [, from, to] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? [];
+  if (from === undefined || to === undefined || (from === '' && to === '')) return undefined;
+  const start = from === '' ? Math.max(0, size - Number(to)) : Number(from);
+  const end = from === '' || to === '' ? size - 1 : Math.min(Number(to), size - 1);
+  return start >= size || end < start ? 'unsatisfiable' : { start, end };
+}

@@ -1,0 +1,101 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { openBelow } from './open-file.ts';
+import { agree, errorPacket, errors, parseTftp } from './packet.ts';
+import { Transfer } from './transfer.ts';
+
+export interface TftpOptions {
+  address: string;
+  port: number;
+  /** Folder of the files; nothing outside of it is read. */
+  root: string;
+  /** Transfers at a time, and of one client; more are not answered, and the clients ask again. */
+  most?: number;
+  mostPerClient?: number;
+  log: { info: (data: object, message: string) => void; warn: (data: object, message: string) => void };
+}
+
+export interface TftpServer {
+  port: number;
+  close(): Promise<void>;
+}
+
+/** Serves files by TFTP (RFC 1350), read only. Every transfer has a socket of its own, which is its transfer id. */
+export async function startTftp(options: TftpOptions): Promise<TftpServer> {
+  const { address, port, most = 2000, mostPerClient = 8, log } = options;
+  const socket = createSocket('udp4');
+  const transfers = new Map<string, Transfer>();
+  const perClient = new Map<string, number>();
+  const count = (client: string, step: number) => {
+    const now = (perClient.get(client) ?? 0) + step;
+    if (now === 0) perClient.delete(client);
+    else perClient.set(client, now);
+  };
+  socket.on('message', (data, peer) => {
+    const request = parseTftp(data);
+    if (request === undefined || request.kind === 'ack' || request.kind === 'error') return;
+    const refuse = (code: number, message: string) => socket.send(errorPacket(code, message), peer.port, peer.address);
+    if (request.kind === 'write') return refuse(errors.denied, 'this server is read only');
+    if (request.mode !== 'octet') return refuse(errors.illegal, 'only mode octet is served');
+    const key = `${peer.address}:${peer.port}`;
+    // A request that is repeated while its transfer runs, or one too many: silence.
+    if (transfers.has(key) || transfers.size >= most || (perClient.get(peer.address) ?? 0) >= mostPerClient) return;
+    const file = openBelow(options.root, request.file);
+    if (file === undefined) return refuse(errors.notFound, 'file not found');
+    count(peer.address, 1);
+    const own = createSocket('udp4');
+    const transfer = new Transfer({
+      file,
+      terms: agree(request, file.size),
+      send: (packet) => own.send(packet, peer.port, peer.address),
+      done: (whole) => {
+        transfers.delete(key);
+        count(peer.address, -1);
+        // What is still to be sent goes out first.
+        setImmediate(() => own.close());
+        log.info({ file: request.file, bytes: file.size, client: peer.address, whole }, 'TFTP');
+      },
+    });
+    transfers.set(key, transfer);
+    listen(own, address, peer, transfer, log);
+  });
+  socket.on('error', (error) => log.warn({ cause: error.message }, 'TFTP socket'));
+  await bind(socket, address, port);
+  return {
+    port: socket.address().port,
+    close: async () => {
+      for (const transfer of transfers.values()) transfer.end(false);
+      await new Promise<void>((done) => socket.close(done));
+    },
+  };
+}
+
+function listen(own: Socket, address: string, peer: RemoteInfo, transfer: Transfer, log: TftpOptions['log']): void {
+  own.on('message', (data, from) => {
+    if (from.address !== peer.address || from.port !== peer.port) {
+      own.send(errorPacket(errors.unknownTid, 'unknown transfer id'), from.port, from.address);
+      return;
+    }
+    const packet = parseTftp(data);
+    if (packet?.kind === 'ack') transfer.acknowledge(packet.block);
+    else if (packet?.kind === 'error') transfer.end(false);
+  });
+  own.on('error', (error) => {
+    log.warn({ cause: error.message, client: peer.address }, 'TFTP transfer');
+    transfer.end(false);
+  });
+  own.bind({ address, port: 0 });
+}
+
+async function bind(socket: Socket, address: string, port: number): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  socket.once('error', (error: NodeJS.ErrnoException) =>
+    reject(
+      error.code === 'EADDRINUSE'
+        ? new Error(`UDP ${address}:${port} is taken: another TFTP server runs here; stop it, or do without --pxe`)
+        : error,
+    ),
+  );
+  socket.bind({ address, port });
+  await Promise.race([once(socket, 'listening'), promise]);
+}
