@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 
 const duration = (ms: number) => z.coerce.number().int().min(1).default(ms);
@@ -25,8 +25,39 @@ const settings = z.object({
   MACHINEDB_TASK_MS: duration(5_000),
   MACHINEDB_QUARANTINE_MS: duration(7 * 86_400_000),
   MACHINEDB_PENDING_PER_SOURCE: z.coerce.number().int().min(1).default(256),
+  MACHINEDB_IMAGES: z.string().min(1).optional(),
+  MACHINEDB_PXE: z
+    .string()
+    .regex(/^[^\s/]{1,15}$/, 'expected the name of an interface')
+    .optional(),
+  MACHINEDB_PXE_POOL: z
+    .string()
+    .regex(/^\d+(\.\d+){3}-\d+(\.\d+){3}$/, 'expected FIRST-LAST, two IPv4 addresses')
+    .optional(),
+  MACHINEDB_PXE_ROUTER: z.ipv4().optional(),
+  MACHINEDB_PXE_DNS: z
+    .string()
+    .regex(/^\d+(\.\d+){3}(,\d+(\.\d+){3})*$/, 'expected IPv4 addresses with commas between')
+    .optional(),
+  MACHINEDB_PXE_PORT: z.coerce.number().int().min(0).max(65535).default(4281),
+  MACHINEDB_PXE_LEASE_S: z.coerce.number().int().min(10).default(3600),
+  MACHINEDB_PXE_LOADERS: z.string().min(1).default('/usr/lib/ipxe'),
   MACHINEDB_STATE_LIMIT_SCALE: z.coerce.number().positive().default(1),
 });
+
+/** The boot service that runs in the daemon's process. */
+export interface PxeConfig {
+  /** Name of the interface. */
+  readonly interface: string;
+  /** Undefined: the upper half of its network. */
+  readonly pool: { first: string; last: string } | undefined;
+  readonly router: string | undefined;
+  readonly dns: string[];
+  readonly httpPort: number;
+  readonly leaseSeconds: number;
+  /** Folder with iPXE's loaders. */
+  readonly loaders: string;
+}
 
 export interface Config {
   readonly host: string;
@@ -51,6 +82,10 @@ export interface Config {
   readonly pendingPerSource: number;
   /** Factor on every state's time limit. */
   readonly stateLimitScale: number;
+  /** Folder of images: their manifests, and files/ by SHA-256. */
+  readonly imageDirectory: string;
+  /** Undefined: no boot service. */
+  readonly pxe: PxeConfig | undefined;
 }
 
 /** Reads the settings from an environment. All that is wrong is told in one error. */
@@ -85,7 +120,23 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     quarantineMs: s.MACHINEDB_QUARANTINE_MS,
     pendingPerSource: s.MACHINEDB_PENDING_PER_SOURCE,
     stateLimitScale: s.MACHINEDB_STATE_LIMIT_SCALE,
+    imageDirectory: resolve(s.MACHINEDB_IMAGES ?? join(s.MACHINEDB_STATE, 'images')),
+    pxe: pxeOf(s),
   });
+}
+
+function pxeOf(s: z.output<typeof settings>): PxeConfig | undefined {
+  if (s.MACHINEDB_PXE === undefined) return undefined;
+  const [first, last] = s.MACHINEDB_PXE_POOL?.split('-') ?? [];
+  return {
+    interface: s.MACHINEDB_PXE,
+    pool: first === undefined || last === undefined ? undefined : { first, last },
+    router: s.MACHINEDB_PXE_ROUTER,
+    dns: s.MACHINEDB_PXE_DNS?.split(',') ?? [],
+    httpPort: s.MACHINEDB_PXE_PORT,
+    leaseSeconds: s.MACHINEDB_PXE_LEASE_S,
+    loaders: s.MACHINEDB_PXE_LOADERS,
+  };
 }
 
 /** The settings of this process; ends it with a message when they are wrong. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { servePxe } from './boot/serve-pxe.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { openDb } from './db.ts';
@@ -75,6 +76,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const context: Context = { config, db, log, keys, heartbeats, reports, feed, sessions, metrics, now };
     const { url, stop } = await listen(context, stateDirectory);
     cleanUp.push(stop);
+    const pxe = await servePxe(context, stateDirectory, url);
+    if (pxe !== undefined) cleanUp.push(() => pxe.close());
     return { url, pins: keys.trust().pins, context, close };
   } catch (error) {
     await close();

@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { interfaceOf } from '../pxe/pxe.ts';
 import { readConfigOrExit } from './config.ts';
 import type { Daemon } from './daemon.ts';
 import { serve } from './serve.ts';
@@ -87,6 +89,20 @@ Ctrl-C stops everything.
 `);
 }
 
+/** --pxe IFACE is the setting MACHINEDB_PXE, and machines that boot there reach this service by that interface. */
+function takeFlags(argv: string[]): void {
+  const { values } = parseArgs({ args: argv, options: { pxe: { type: 'string' } } });
+  if (values.pxe === undefined) return;
+  process.env.MACHINEDB_PXE = values.pxe;
+  process.env.MACHINEDB_LISTEN ??= `${interfaceOf(values.pxe).address}:4280`;
+}
+
+try {
+  takeFlags(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`machinedb: ${(error as Error).message}\nusage: npm start [-- --pxe INTERFACE]\n`);
+  process.exit(2);
+}
 const config = readConfigOrExit();
 const log = pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, pino.destination(2));
 await serve(config, log, process.env.PATH ?? '', async ({ daemon, state, signal, atEnd }) => {

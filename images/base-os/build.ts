@@ -49,7 +49,7 @@ export function buildRoot({ root, agent, name, log }: BaseOsOptions): Record<str
   writeFileSync(join(root, 'etc/os-release.new'), `${release}\nIMAGE_ID=${name}\n`);
   run('mv', ['-f', join(root, 'etc/os-release.new'), join(root, 'etc/os-release')]);
   clean(root);
-  const list = run('dpkg-query', [`--root=${root}`, '-W', '-f', '$' + '{Package}\t$' + '{Version}\n']);
+  const list = run('dpkg-query', [`--root=${root}`, '-W', '-f', `\${Package}\t\${Version}\n`]);
   return Object.fromEntries(
     list
       .trim()

@@ -50,7 +50,7 @@ export function buildDiscovery({ out, agent, cache, level }: DiscoveryOptions): 
   // One thread: the output of several depends on their number.
   run('zstd', ['-q', '-f', '--rm', `-${level}`, `${initrd}.cpio`, '-o', initrd]);
   copyFileSync(join(kernel.folder, 'boot', `vmlinuz-${kernel.version}`), join(out, 'kernel'));
-  const busybox = run('dpkg-query', ['-W', '-f', '${Version}', 'busybox-static']).trim();
+  const busybox = run('dpkg-query', ['-W', '-f', `\${Version}`, 'busybox-static']).trim();
   return {
     kernel: join(out, 'kernel'),
     initrd,

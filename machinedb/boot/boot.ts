@@ -23,7 +23,7 @@ export async function explainBoot({ db, keys, now }: Context, request: BootReque
 
 /** Nodes that reported the MAC, claimed with it, or are intended to have it. */
 async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
-  return await db
+  const rows = await db
     .selectFrom('node')
     .innerJoin('node_now as n', 'n.node', 'node.id')
     .select([
@@ -37,6 +37,8 @@ async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
       'node.installed',
       'node.install_progress as progress',
       'node.starts_disk as startsDisk',
+      'n.wanted',
+      'n.observed',
     ])
     .where('node.state', '<>', 'retired')
     .where(
@@ -47,4 +49,16 @@ async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
     )
     .orderBy('node.id')
     .execute();
+  return rows.map(({ wanted, observed, ...row }) => ({ ...row, addresses: addressesOfCard(wanted, observed, mac) }));
+}
+
+interface Network {
+  interfaces?: Record<string, { mac?: string; addresses?: Record<string, unknown> }>;
+}
+
+function addressesOfCard(wanted: Record<string, unknown>, observed: Record<string, unknown>, mac: string): string[] {
+  const cards = Object.entries((observed.network as Network | undefined)?.interfaces ?? {});
+  const name = cards.find(([, card]) => card.mac === mac)?.[0];
+  const interfaces = (wanted.network as Network | undefined)?.interfaces ?? {};
+  return name === undefined ? [] : Object.keys(interfaces[name]?.addresses ?? {});
 }

@@ -17,6 +17,8 @@ export interface BootNode {
   installed: number;
   progress: InstallProgress | null;
   startsDisk: boolean;
+  /** Wanted addresses of the card that asks, CIDR. */
+  addresses: string[];
 }
 
 export interface BootFacts {
@@ -42,7 +44,7 @@ export function decideBoot({ nodes, discovery, arguments: words }: BootFacts): B
   const [node] = nodes;
   if (node === undefined) return discover('unknown machine: it is looked at');
   const answer = decideNode(node, local, discover);
-  return { ...answer, node: node.id, name: node.name, state: node.state };
+  return { ...answer, node: node.id, name: node.name, state: node.state, addresses: node.addresses };
 }
 
 function decideNode(

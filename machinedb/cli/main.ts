@@ -4,12 +4,14 @@ import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
 import { exitCodeOf, exitCodes, Failure } from './failure.ts';
+import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
 
 const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
+  ['image build|verify', 'Make an image and take it into the catalogue; check one'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
 ];
@@ -37,6 +39,8 @@ async function main(
   const client = () => connect(connection());
   if (first === 'intent') return await runIntent(client, argv.slice(1), terminal);
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
+  if (first === 'image' && (second === 'build' || second === 'verify'))
+    return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);
   const two = commands.find(({ words }) => words === `${first} ${second}`);
   const one = commands.find(({ words }) => words === first);

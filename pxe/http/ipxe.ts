@@ -40,7 +40,7 @@ export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, argume
     case 'wait':
       return `#!ipxe\n${why}\nsleep ${spec.seconds}\nchain --replace --autofree ${url}/boot/ipxe || reboot\n`;
     case 'linux': {
-      const words = ['initrd=initrd', ...spec.arguments, ...more, 'BOOTIF=01-${netX/mac:hexhyp}'];
+      const words = ['initrd=initrd', ...spec.arguments, ...more, `BOOTIF=01-\${netX/mac:hexhyp}`];
       return `#!ipxe
 ${why}
 kernel ${url}/files/${spec.kernel} ${words.join(' ')} || goto failed

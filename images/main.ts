@@ -1,0 +1,49 @@
+// The builder of images: started by `machinedb image`. Prints a manifest (build) or what is wrong (verify) as JSON.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { imageManifest } from '../shared/boot.ts';
+import { buildImage, type Recipe, recipes } from './build.ts';
+import { verifyImage } from './verify.ts';
+
+const root = join(import.meta.dirname, '..');
+
+async function main(argv: string[]): Promise<unknown> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      directory: { type: 'string' },
+      name: { type: 'string' },
+      manifest: { type: 'string' },
+      level: { type: 'string', default: '9' },
+    },
+  });
+  const [command, recipe] = positionals;
+  const { directory, name } = values;
+  if (directory === undefined) throw new Error('--directory is needed');
+  if (command === 'verify')
+    return await verifyImage(directory, imageManifest.parse(JSON.parse(readFileSync(values.manifest ?? '', 'utf8'))));
+  if (command !== 'build' || name === undefined) throw new Error('usage: build RECIPE --directory DIR --name NAME');
+  if (!recipes.includes(recipe as Recipe))
+    throw new Error(`there is no recipe "${recipe}": there are ${recipes.join(' and ')}`);
+  const started = performance.now();
+  return await buildImage({
+    recipe: recipe as Recipe,
+    name,
+    directory,
+    agent: join(root, 'dist/machinedb-agent'),
+    cache: join(root, 'node_modules/.cache/machinedb'),
+    level: Number(values.level),
+    now: Date.now,
+    log: (message) => process.stderr.write(`[${((performance.now() - started) / 1000).toFixed(1)} s] ${message}\n`),
+  });
+}
+
+main(process.argv.slice(2)).then(
+  (result) => process.stdout.write(`${JSON.stringify(result)}\n`),
+  (error: Error) => {
+    process.stderr.write(`machinedb image: ${error.message}\n`);
+    process.exit(1);
+  },
+);
