@@ -41,6 +41,7 @@ export function parsePacket(data: Buffer): DhcpPacket | undefined {
   // `file` and `sname` may carry options, but not tell of a further overload (RFC 2132, section 9.3).
   if ((overload & 1) !== 0 && !readOptions(data.subarray(108, 236), options)) return undefined;
   if ((overload & 2) !== 0 && !readOptions(data.subarray(44, 108), options)) return undefined;
+  if ((options.get(OVERLOAD)?.length ?? 1) !== 1) return undefined;
   return {
     op,
     hops: hops!,

@@ -27,6 +27,9 @@ const code = {
   ipxe: 175,
 } as const;
 
+/** Type and 16 bytes (RFC 4578, section 2.3). */
+const UUID_BYTES = 17;
+
 /** What a subnet's clients are told. */
 export interface Subnet {
   /** Our address in it. */
@@ -100,7 +103,7 @@ export function reply(packet: DhcpPacket, context: ReplyContext): Reply | undefi
       return refuse(packet, subnet);
     }
     case types.inform:
-      return answer(packet, context, types.ack, none);
+      return isInside(packet, subnet) ? answer(packet, context, types.ack, none) : undefined;
     default:
       return undefined;
   }
@@ -126,22 +129,22 @@ function answer(packet: DhcpPacket, context: ReplyContext, type: number, yiaddr:
   if (subnet.router !== undefined) options.set(code.router, ipBytes(subnet.router));
   if (subnet.dns.length > 0) options.set(code.dns, Buffer.concat(subnet.dns.map(ipBytes)));
   const file = bootOptions(packet, context, options);
-  for (const echoed of [code.uuid, code.relay]) {
-    const value = packet.options.get(echoed);
-    if (value !== undefined) options.set(echoed, value);
-  }
+  const uuid = packet.options.get(code.uuid);
+  if (uuid?.length === UUID_BYTES) options.set(code.uuid, uuid);
+  echoRelay(packet, options);
   const sent: DhcpPacket = {
     ...packet,
     op: 2,
     hops: 0,
     secs: 0,
+    ciaddr: type === types.ack ? packet.ciaddr : none,
     yiaddr,
     siaddr: file === '' ? none : subnet.server,
     sname: '',
     file,
     options,
   };
-  return { packet: sent, to: destination(packet) };
+  return { packet: sent, to: destination(sent) };
 }
 
 function refuse(packet: DhcpPacket, subnet: Subnet): Reply {
@@ -149,12 +152,13 @@ function refuse(packet: DhcpPacket, subnet: Subnet): Reply {
     [code.type, Buffer.from([types.nak])],
     [code.serverId, ipBytes(subnet.server)],
   ]);
-  const relay = packet.options.get(code.relay);
-  if (relay !== undefined) options.set(code.relay, relay);
+  echoRelay(packet, options);
+  // A client that is told no has no address that it may use: it is told by broadcast, also by its relay (RFC 2131, 4.3.2).
   const sent: DhcpPacket = {
     ...packet,
     op: 2,
     hops: 0,
+    broadcast: packet.broadcast || packet.giaddr !== none,
     ciaddr: none,
     yiaddr: none,
     siaddr: none,
@@ -162,14 +166,26 @@ function refuse(packet: DhcpPacket, subnet: Subnet): Reply {
     file: '',
     options,
   };
-  // A client that is told no has no address that it may use (RFC 2131, section 4.1).
-  const to = packet.giaddr === none ? { address: '255.255.255.255', port: 'client' as const } : destination(packet);
-  return { packet: sent, to };
+  return { packet: sent, to: destination(sent) };
 }
 
-function destination(packet: DhcpPacket): Reply['to'] {
-  if (packet.giaddr !== none) return { address: packet.giaddr, port: 'server' };
-  return { address: packet.ciaddr === none ? '255.255.255.255' : packet.ciaddr, port: 'client' };
+/** Sends a relay agent's own option back to it, unless it is too long for an answer (RFC 3046, section 2.2). */
+function echoRelay(packet: DhcpPacket, options: Map<number, Buffer>): void {
+  const relay = packet.options.get(code.relay);
+  if (relay !== undefined && relay.length <= 255) options.set(code.relay, relay);
+}
+
+/** Only an address that is ours to give, or in our network, is sent to: whoever forges another gets nothing from us. */
+function destination({ giaddr, ciaddr, yiaddr }: DhcpPacket): Reply['to'] {
+  if (giaddr !== none) return { address: giaddr, port: 'server' };
+  const known = ciaddr !== none && (yiaddr === none || yiaddr === ciaddr);
+  return { address: known ? ciaddr : '255.255.255.255', port: 'client' };
+}
+
+function isInside({ ciaddr, giaddr }: DhcpPacket, { server, mask }: Subnet): boolean {
+  const [bits, own] = [ipBytes(mask), ipBytes(server)];
+  const inside = ipBytes(ciaddr).every((byte, i) => (byte & bits[i]!) === (own[i]! & bits[i]!));
+  return inside || ciaddr === none || giaddr !== none;
 }
 
 /** Loader by client architecture. Those that are not here get an address and no file. */
