@@ -44,6 +44,10 @@ export interface HarnessOptions {
   databaseUrl?: string;
   /** State directory whose key-encryption key the database's secrets are sealed with. */
   kekFrom?: string;
+  /** Program and arguments before the daemons' own: `ip netns exec NAME`. What is in there only its commands reach. */
+  inside?: string[];
+  /** Settings of the first daemon alone. */
+  first?: Record<string, string>;
 }
 
 /** The default of all tests over HTTP: two daemons with separate state directories on one PostgreSQL, TLS on. */
@@ -58,9 +62,10 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     // The second daemon gets the key-encryption key as an operator would give it: a copy of the first one's file.
     const kekFrom = index === 1 ? join(directory, 'state0') : options.kekFrom;
     if (kekFrom !== undefined) copyFileSync(join(kekFrom, 'kek'), join(stateDirectory, 'kek'));
-    const daemon = await startProcess(stateDirectory, {
+    const daemon = await startProcess(stateDirectory, options.inside ?? [], {
       ...defaults,
       ...options.environment,
+      ...(index === 0 ? options.first : {}),
       DATABASE_URL: database.url,
       MACHINEDB_LISTEN: `${options.host ?? '127.0.0.1'}:${ports[index]}`,
       MACHINEDB_STATE: stateDirectory,
@@ -113,8 +118,13 @@ async function createDatabase(): Promise<{ url: string; drop: () => Promise<void
   };
 }
 
-async function startProcess(stateDirectory: string, environment: Record<string, string>): Promise<DaemonProcess> {
-  const child = spawn(process.execPath, [join(root, 'machinedb/main.ts')], {
+async function startProcess(
+  stateDirectory: string,
+  inside: string[],
+  environment: Record<string, string>,
+): Promise<DaemonProcess> {
+  const [program, ...args] = [...inside, process.execPath, join(root, 'machinedb/main.ts')];
+  const child = spawn(program!, args, {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -8,6 +8,7 @@ import { type BootNode, decideBoot } from './decide.ts';
 /** Answers how a machine boots, and why. It only reads. */
 export async function explainBoot({ db, keys, now }: Context, request: BootRequest): Promise<BootAnswer> {
   const words = [
+    'quiet',
     'console=tty0',
     'console=ttyS0,115200',
     `machinedb.pin=${keys.trust().pins.join(',')}`,

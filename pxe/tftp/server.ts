@@ -24,7 +24,7 @@ export interface TftpServer {
 export async function startTftp(options: TftpOptions): Promise<TftpServer> {
   const { address, port, most = 2000, mostPerClient = 8, log } = options;
   const socket = createSocket('udp4');
-  const transfers = new Map<string, Transfer>();
+  const transfers = new Map<string, Transfer | undefined>();
   const perClient = new Map<string, number>();
   const count = (client: string, step: number) => {
     const now = (perClient.get(client) ?? 0) + step;
@@ -44,33 +44,37 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
     if (file === undefined) return refuse(errors.notFound, 'file not found');
     count(peer.address, 1);
     const own = createSocket('udp4');
-    const transfer = new Transfer({
-      file,
-      terms: agree(request, file.size),
-      send: (packet) => own.send(packet, peer.port, peer.address),
-      done: (whole) => {
-        transfers.delete(key);
-        count(peer.address, -1);
-        // What is still to be sent goes out first.
-        setImmediate(() => own.close());
-        log.info({ file: request.file, bytes: file.size, client: peer.address, whole }, 'TFTP');
-      },
+    // From here on the client is being served, also before its socket is open.
+    transfers.set(key, undefined);
+    own.bind({ address, port: 0 }, () => {
+      const transfer = new Transfer({
+        file,
+        terms: agree(request, file.size),
+        send: (packet) => own.send(packet, peer.port, peer.address),
+        done: (whole) => {
+          transfers.delete(key);
+          count(peer.address, -1);
+          // What is still to be sent goes out first.
+          setImmediate(() => own.close());
+          log.info({ file: request.file, bytes: file.size, client: peer.address, whole }, 'TFTP');
+        },
+      });
+      transfers.set(key, transfer);
+      listen(own, peer, transfer, log);
     });
-    transfers.set(key, transfer);
-    listen(own, address, peer, transfer, log);
   });
   socket.on('error', (error) => log.warn({ cause: error.message }, 'TFTP socket'));
   await bind(socket, address, port);
   return {
     port: socket.address().port,
     close: async () => {
-      for (const transfer of transfers.values()) transfer.end(false);
+      for (const transfer of transfers.values()) transfer?.end(false);
       await new Promise<void>((done) => socket.close(done));
     },
   };
 }
 
-function listen(own: Socket, address: string, peer: RemoteInfo, transfer: Transfer, log: TftpOptions['log']): void {
+function listen(own: Socket, peer: RemoteInfo, transfer: Transfer, log: TftpOptions['log']): void {
   own.on('message', (data, from) => {
     if (from.address !== peer.address || from.port !== peer.port) {
       own.send(errorPacket(errors.unknownTid, 'unknown transfer id'), from.port, from.address);
@@ -84,7 +88,6 @@ function listen(own: Socket, address: string, peer: RemoteInfo, transfer: Transf
     log.warn({ cause: error.message, client: peer.address }, 'TFTP transfer');
     transfer.end(false);
   });
-  own.bind({ address, port: 0 });
 }
 
 async function bind(socket: Socket, address: string, port: number): Promise<void> {

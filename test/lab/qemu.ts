@@ -9,15 +9,20 @@ export interface Guest {
   close(): Promise<void>;
 }
 
-/** Starts a guest in software emulation: that /dev/kvm exists does not say that it works. */
-export function startGuest(args: string[]): Guest {
+/**
+ * Starts a guest in software emulation: that /dev/kvm exists does not say that it works.
+ *
+ * @param inside program and arguments before QEMU's: `ip netns exec NAME`
+ */
+export function startGuest(args: string[], inside: string[] = []): Guest {
   const base = '-machine q35,graphics=off -accel tcg,thread=multi -cpu max -nodefaults -no-user-config -display none';
-  const child = spawn('qemu-system-x86_64', [...base.split(' '), '-serial', 'stdio', '-monitor', 'none', ...args], {
+  const [program, ...before] = [...inside, 'qemu-system-x86_64'];
+  const child = spawn(program!, [...before, ...base.split(' '), '-serial', 'stdio', '-monitor', 'none', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr])
-    createInterface({ input: stream }).on('line', (line) => lines.push(line));
+    createInterface({ input: stream }).on('line', (line) => lines.push(plain(line)));
   // Only a guest that is left over when the test's process ends; the test itself waits in close().
   const reap = () => child.kill('SIGKILL');
   process.once('exit', reap);
@@ -39,4 +44,10 @@ export function startGuest(args: string[]): Guest {
       process.removeListener('exit', reap);
     },
   };
+}
+
+/** A line without the terminal's control sequences. */
+function plain(line: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  return line.replace(/\u001b(?:\[[0-9;?=]*[A-Za-z]|[()c][A-Z0-9]?)|\r/g, '');
 }

@@ -1,0 +1,155 @@
+import { copyFileSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SignedImage } from '../../shared/boot.ts';
+import { type Harness, startHarness } from '../harness.ts';
+import type { Ended } from '../program.ts';
+import { type LabImages, labImages } from './images.ts';
+import { type LabNetwork, openNetwork } from './network.ts';
+import { type Guest, startGuest } from './qemu.ts';
+
+const root = join(import.meta.dirname, '../..');
+export const SERVER = '10.77.0.1';
+
+/** A site: two daemons, the first with the boot service, and machines on its network. */
+export interface Site {
+  network: LabNetwork;
+  harness: Harness;
+  images: LabImages;
+  directory: string;
+  /** Runs a command as an SRE does; the answer of --json. Throws with what it said when it fails. */
+  machinedb<Reply = unknown>(...args: string[]): Promise<Reply>;
+  /** As machinedb, but how it ended. */
+  command(...args: string[]): Promise<Ended>;
+  close(): Promise<void>;
+}
+
+/** Opens a site whose catalogue has both images. */
+export async function openSite(): Promise<Site> {
+  const images = labImages();
+  const directory = mkdtempSync(join(tmpdir(), 'machinedb-site-'));
+  const network = openNetwork(`${SERVER}/24`);
+  const harness = await startHarness({
+    host: SERVER,
+    inside: network.inside,
+    environment: { MACHINEDB_IMAGES: images.directory },
+    first: { MACHINEDB_PXE: 'br0', MACHINEDB_PXE_POOL: '10.77.0.100-10.77.0.150' },
+  });
+  let turn = 0;
+  const command = (...args: string[]) => {
+    const daemon = harness.daemons[turn++ % 2]!;
+    const environment = { MACHINEDB_URL: daemon.url, MACHINEDB_STATE: daemon.stateDirectory };
+    return network.run(join(root, 'machinedb/bin/machinedb'), args, {
+      ...environment,
+      MACHINEDB_TOKEN_FILE: join(harness.daemons[0].stateDirectory, 'operator.token'),
+      MACHINEDB_IMAGES: images.directory,
+    });
+  };
+  const site: Site = {
+    network,
+    harness,
+    images,
+    directory,
+    command,
+    async machinedb(...args) {
+      const { code, stdout, stderr } = await command(...args, '--json');
+      if (code !== 0) throw new Error(`machinedb ${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
+      return JSON.parse(stdout) as never;
+    },
+    async close() {
+      await harness.close();
+      network.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  return site;
+}
+
+/** Takes an image of the lab into the catalogue, as `image build` does at its end. */
+export async function catalogue(site: Site, name: keyof Omit<LabImages, 'directory'>): Promise<SignedImage> {
+  const manifest = site.images[name];
+  const daemon = site.harness.daemons[0];
+  const file = join(site.directory, `${manifest.name}.json`);
+  writeFileSync(file, JSON.stringify(manifest));
+  const { code, stdout } = await site.network.run('curl', [
+    ...[
+      '-sS',
+      '--fail-with-body',
+      '--cacert',
+      join(daemon.stateDirectory, 'ca.pem'),
+      '--connect-to',
+      `machinedb::${new URL(daemon.url).host}`,
+    ],
+    ...['-H', `authorization: Bearer ${daemon.connection.token}`, '-H', 'content-type: application/json'],
+    ...['-X', 'PUT', '--data-binary', `@${file}`, `https://machinedb/v1/images/${manifest.name}`],
+  ]);
+  if (code !== 0) throw new Error(stdout);
+  return JSON.parse(stdout) as SignedImage;
+}
+
+export interface Machine {
+  firmware: 'bios' | 'uefi';
+  mac: string;
+  serial: string;
+  /** File of its disk. */
+  disk: string;
+  /** QEMU's arguments besides. */
+  more?: string[];
+  /** Clock at power-on. */
+  rtc?: string;
+}
+
+const DISK_BYTES = 3 * 1024 ** 3;
+
+/** A disk of 3 GiB that was never written. */
+export function emptyDisk(site: Site, name: string): string {
+  const file = join(site.directory, name);
+  writeFileSync(file, '');
+  truncateSync(file, DISK_BYTES);
+  return file;
+}
+
+/**
+ * Powers a machine on. Its network card has no iPXE in it: UEFI boots by its own PXE, BIOS by a PXE stack that, like a card's
+ * ROM, knows DHCP and TFTP, and starts what they give it.
+ */
+export function powerOn(site: Site, machine: Machine): Guest {
+  const { mac, serial, disk } = machine;
+  const hardware = [
+    '-m 1024 -smp 2 -device virtio-rng-pci',
+    `-rtc base=${machine.rtc ?? '1970-01-01T00:00:00'}`,
+    `-smbios type=1,manufacturer=LabMaker,product=LabServer,serial=${serial}`,
+    `-netdev tap,id=n0,ifname=${site.network.tap()},script=no,downscript=no`,
+    `-device virtio-net-pci,netdev=n0,mac=${mac},romfile=,bootindex=1`,
+    `-netdev tap,id=n1,ifname=${site.network.tap()},script=no,downscript=no`,
+    `-device e1000e,netdev=n1,mac=${mac.replace(/^52/, '56')},romfile=`,
+    `-drive file=${disk},if=none,id=d0,format=raw,cache=unsafe,discard=unmap -device nvme,drive=d0,serial=${serial}-DISK,bootindex=2`,
+  ].flatMap((line) => line.split(' '));
+  return startGuest([...hardware, ...firmware(site, machine), ...(machine.more ?? [])], site.network.inside);
+}
+
+function firmware(site: Site, { firmware, serial }: Machine): string[] {
+  if (firmware === 'bios') {
+    const script = join(site.directory, 'rom.ipxe');
+    writeFileSync(script, ROM);
+    return ['-kernel', '/usr/lib/ipxe/ipxe.lkrn', '-initrd', script];
+  }
+  const variables = join(site.directory, `${serial}.vars`);
+  if (!existsSync(variables)) copyFileSync('/usr/share/OVMF/OVMF_VARS_4M.fd', variables);
+  return [
+    ...['-drive', 'if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd'],
+    ...['-drive', `if=pflash,format=raw,unit=1,file=${variables}`],
+  ];
+}
+
+/** A PXE ROM's work: DHCP as a card that is no iPXE, then the boot file by TFTP. */
+const ROM = `#!ipxe
+set user-class rom
+:again
+dhcp net0 || goto wait
+echo LAB rom got \${filename} from \${next-server}
+chain tftp://\${next-server}/\${filename} || goto wait
+:wait
+sleep 2
+goto again
+`;
