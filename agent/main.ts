@@ -13,6 +13,8 @@ import { releasedAt, version } from './version.ts';
 const usage = `usage: machinedb-agent facts [--root DIR] [--json] [SECTION ...]
        machinedb-agent run --server URL --pin HEX[,HEX] --state DIR [--join-token-file FILE]
        machinedb-agent discover --server URL --pin HEX[,HEX] --files URL --state DIR
+       machinedb-agent manage --config FILE --state DIR
+       machinedb-agent recover --state DIR [--reload]
        machinedb-agent capture FILE
        machinedb-agent --version
 
@@ -20,6 +22,9 @@ facts    shows what this machine is (or, with --root, the one that DIR was captu
 run      enrols this machine, holds a session with the server and reports what changes; it observes, and applies nothing
 discover as run, in the discovery image: it also installs an image on a disk when an operator asked for that; ends with 0
          when the disk was made bootable, with 10 when the machine has a system of its own on its disk
+manage   as run, on an installed node: it also makes the node as wanted when its intent says mode enforce, and tells what it
+         would do in mode plan; FILE holds {"server": URL, "pins": [HEX]}
+recover  puts back what a change that was not confirmed has changed; --reload lets that be in force at once
 capture  writes an archive of exactly the files that the facts come from
 
 --pin is the SHA-256 of a trusted CA's public key, as "machinedb ca show" prints it.`;
@@ -35,6 +40,9 @@ const options = {
   server: { type: 'string' },
   pin: { type: 'string' },
   state: { type: 'string' },
+  config: { type: 'string' },
+  reload: { type: 'boolean' },
+  'deadline-ms': { type: 'string', default: '60000' },
   files: { type: 'string' },
   devices: { type: 'string', default: '/dev' },
   'patience-ms': { type: 'string', default: '600000' },
@@ -62,6 +70,8 @@ async function main(argv: string[]): Promise<void> {
   else if (command === 'facts') showFacts(values, rest);
   else if (command === 'capture') captureTo(rest);
   else if (command === 'run' && rest.length === 0) await runAgent(optionsOf(values));
+  else if (command === 'manage' && rest.length === 0) await manage(values);
+  else if (command === 'recover' && rest.length === 0) await recover(values);
   else if (command === 'discover' && rest.length === 0) await discover(values);
   else
     throw new UsageError(
@@ -155,7 +165,40 @@ async function discover(values: Values): Promise<void> {
   process.exitCode = await Promise.race([left.promise, Promise.resolve(1)]);
 }
 
-function milliseconds(values: Values, name: 'first-beat-ms' | 'observe-ms' | 'patience-ms'): number {
+async function manage(values: Values): Promise<void> {
+  if (values.config === undefined) throw new UsageError('manage needs --config');
+  const { server, pins } = JSON.parse(readFileSync(values.config, 'utf8')) as { server: string; pins: string[] };
+  const options = optionsOf({ ...values, server, pin: pins.join(',') });
+  const { managementDuty } = await import('./manage.ts');
+  const { run } = await import('./command.ts');
+  const duty = managementDuty({
+    root: '',
+    state: options.directory,
+    system: options.system,
+    run,
+    deadlineMs: milliseconds(values, 'deadline-ms'),
+    clock: options.clock,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    log: options.log,
+  });
+  await runAgent({ ...options, duty });
+}
+
+async function recover(values: Values): Promise<void> {
+  const { state } = values;
+  if (state === undefined) throw new UsageError('recover needs --state');
+  const reason = 'the machine or the agent ended before the change was confirmed';
+  const { restore } = await import('./apply/snapshot.ts');
+  const { undo } = await import('./apply/apply.ts');
+  const { run } = await import('./command.ts');
+  const undone =
+    values.reload === true ? undo({ root: '', state, run }, reason) : restore('', state, reason) !== undefined;
+  process.stderr.write(
+    `machinedb-agent: ${undone ? 'the files before the change are back' : 'nothing is to be undone'}\n`,
+  );
+}
+
+function milliseconds(values: Values, name: 'first-beat-ms' | 'observe-ms' | 'patience-ms' | 'deadline-ms'): number {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < 0)
     throw new UsageError(`--${name} is "${values[name]}": expected milliseconds`);

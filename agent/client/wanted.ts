@@ -31,13 +31,18 @@ export function keepWanted(directory: string, signed: SignedWanted): void {
   writeDurably(join(directory, 'wanted.json'), JSON.stringify(signed), 0o600);
 }
 
-/** Generation of the wanted state that is kept and still holds; 0 when there is none. */
-export function keptGeneration(directory: string, node: string, trust: TrustStore): number {
+/** The wanted state that is kept and still holds; undefined when there is none. */
+export function wantedOf(directory: string, node: string, trust: TrustStore): SignedWanted | undefined {
   try {
     const signed = JSON.parse(readFileSync(join(directory, 'wanted.json'), 'utf8')) as SignedWanted;
     checkWanted(signed, node, trust);
-    return signed.generation;
+    return signed;
   } catch {
-    return 0;
+    return undefined;
   }
+}
+
+/** Generation of the wanted state that is kept and still holds; 0 when there is none. */
+export function keptGeneration(directory: string, node: string, trust: TrustStore): number {
+  return wantedOf(directory, node, trust)?.generation ?? 0;
 }

@@ -34,6 +34,7 @@ export function observe(system: System): Network | undefined {
       kind,
       mac: kindOf(system, netdev) === 'ethernet' ? unicastMac(system.read(`${folder}/address`)) : undefined,
       mtu: whole(system.read(`${folder}/mtu`)),
+      dhcp4: hasLease(system, name, system.read(`${folder}/ifindex`)?.trim()) ? true : undefined,
       ...addressing(
         addresses.filter((each) => each.interface === name),
         routes.filter((each) => each.interface === name),
@@ -54,6 +55,12 @@ function ownedKind(system: System, netdev: Netdev): 'physical' | 'bond' | 'bridg
   if (system.list(`${folder}/bonding`).length > 0) return 'bond';
   if (system.list(`${folder}/bridge`).length > 0) return madeByOthers.test(name) ? undefined : 'bridge';
   return system.read(`${folder}/uevent`)?.split('\n').includes('DEVTYPE=vlan') ? 'vlan' : undefined;
+}
+
+/** Whether systemd-networkd or dhclient holds a lease for the interface: the kernel does not say where an address came from. */
+function hasLease(system: System, name: string, index: string | undefined): boolean {
+  const files = [`/run/systemd/netif/leases/${index}`, `/var/lib/dhcp/dhclient.${name}.leases`];
+  return files.some((file) => /^ADDRESS=|fixed-address/m.test(system.read(file) ?? ''));
 }
 
 // Bridges of Docker, Podman, nerdctl, CNI plug-ins, Kubernetes, libvirt, LXC and LXD.

@@ -1,4 +1,5 @@
 import type { Ssh } from '../../shared/sections/ssh.ts';
+import { readHostCertificate } from '../../shared/ssh-certificate.ts';
 import { parseSshKey, type SshKey } from '../../shared/ssh-key.ts';
 import { readSshdConfig } from '../parse/sshd-config.ts';
 import type { System } from '../system.ts';
@@ -10,6 +11,7 @@ export function observe(system: System): Ssh | undefined {
   const rootKeys = authorizedKeys(system.read('/root/.ssh/authorized_keys') ?? '');
   const observed = {
     host_keys: hostKeys(system),
+    host_certificate: hostCertificate(system),
     ...settings(system),
     authorized_keys: Object.keys(rootKeys).length === 0 ? undefined : { root: rootKeys },
   };
@@ -24,6 +26,19 @@ function hostKeys(system: System) {
   return keys.length === 0
     ? undefined
     : Object.fromEntries(keys.map(({ fingerprint, type }) => [fingerprint, { type }]));
+}
+
+function hostCertificate(system: System) {
+  const certificate = readHostCertificate(system.read('/etc/ssh/ssh_host_ed25519_key-cert.pub') ?? '');
+  if (certificate === undefined) return undefined;
+  const { ca, principals, validBefore } = certificate;
+  // 2^64 - 1 is for ever, and no date.
+  const valid_before = validBefore < 8.64e12 ? new Date(validBefore * 1000).toISOString() : undefined;
+  return {
+    ca,
+    principals: Object.fromEntries(principals.slice(0, 256).map((name) => [name, true as const])),
+    valid_before,
+  };
 }
 
 // What a file does not set has sshd's default; without the file there is no sshd to speak of.

@@ -1,0 +1,99 @@
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { writeDurably } from '../durable-file.ts';
+import type { Change, Section } from './change.ts';
+
+/** An apply that is not confirmed: what the files were before. */
+export interface Pending {
+  generation: number;
+  /** Sections that it changes, and interfaces among them. */
+  sections: Section[];
+  interfaces: string[];
+  files: { path: string; before: string | null; mode: number }[];
+}
+
+/** An apply that was undone: its generation is not tried again. */
+export interface Undone {
+  generation: number;
+  reason: string;
+}
+
+const pendingFile = (state: string) => join(state, 'pending.json');
+const undoneFile = (state: string) => join(state, 'last-undo.json');
+
+/** The apply that waits for its confirmation; undefined: none. */
+export function readPending(state: string): Pending | undefined {
+  return readJson<Pending>(pendingFile(state));
+}
+
+/** Keeps, durably, how everything is before it is changed. */
+export function writePending(root: string, state: string, pending: Omit<Pending, 'files'>, changes: Change[]): void {
+  const files = changes.map(({ path, before, mode }) => ({
+    path,
+    before: before ?? null,
+    mode: modeOf(root, path) ?? mode,
+  }));
+  writeDurably(pendingFile(state), JSON.stringify({ ...pending, files } satisfies Pending), 0o600);
+}
+
+/** The change is right: there is nothing to be undone any more. */
+export function confirmPending(state: string): void {
+  rmSync(pendingFile(state), { force: true });
+  // The folder's entry must be gone on the disk, too: a power cut now must not undo what was confirmed.
+  writeDurably(join(state, 'confirmed.json'), '{}', 0o600);
+  rmSync(undoneFile(state), { force: true });
+}
+
+export function lastUndone(state: string): Undone | undefined {
+  return readJson<Undone>(undoneFile(state));
+}
+
+/**
+ * Puts every file of a pending apply back, and remembers why. Safe to be cut off and begun again at any point: the pending
+ * apply is forgotten only when all is as it was.
+ *
+ * @returns what was undone; undefined: nothing was pending
+ */
+export function restore(root: string, state: string, reason: string): Pending | undefined {
+  const pending = readPending(state);
+  if (pending === undefined) return undefined;
+  for (const { path, before, mode } of pending.files) writeFile(root, path, before ?? undefined, mode);
+  writeDurably(undoneFile(state), JSON.stringify({ generation: pending.generation, reason } satisfies Undone), 0o600);
+  rmSync(pendingFile(state));
+  return pending;
+}
+
+/** Makes a file be this text, whole and durably; undefined removes it. A new file belongs to the owner of its folder. */
+export function writeFile(root: string, path: string, text: string | undefined, mode: number): void {
+  const file = join(root, path);
+  if (text === undefined) {
+    rmSync(file, { force: true });
+    return;
+  }
+  const folder = dirname(file);
+  const made = mkdirSync(folder, { recursive: true, mode: path.includes('/.ssh/') ? 0o700 : 0o755 });
+  writeDurably(file, text, mode);
+  chmodSync(file, mode);
+  const { uid, gid } = statSync(made === undefined ? folder : dirname(made));
+  chownSync(file, uid, gid);
+  if (made !== undefined) chownSync(made, uid, gid);
+}
+
+function modeOf(root: string, path: string): number | undefined {
+  try {
+    return statSync(join(root, path)).mode & 0o777;
+  } catch {
+    return undefined;
+  }
+}
+
+function readJson<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new Error(
+      `${file} cannot be read (${(error as Error).message}): remove it when the machine's configuration is right`,
+    );
+  }
+}
