@@ -1,13 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { printable } from '../../shared/printable.ts';
 import { fromNumber, toNumber } from './ipv4.ts';
-
-export interface Lease {
-  address: string;
-  /** Milliseconds since 1970. */
-  until: number;
-  /** As the client calls itself; shown, never used. */
-  hostname?: string | undefined;
-}
+import { type Lease, readLeases, writeLeases } from './lease-file.ts';
 
 export interface LeaseOptions {
   /** File that keeps them over a restart. */
@@ -25,13 +18,15 @@ const OFFER_MS = 60_000;
 const DECLINED_MS = 600_000;
 const BURST_SECONDS = 4;
 
-/** Which machine has which address of the pool. A lease that was acknowledged survives a restart. */
+/** Which machine has which address: of the pool, or its own. No two machines have the same. A lease that was acknowledged survives a restart. */
 export class Leases {
   readonly #options: LeaseOptions;
   readonly #first: number;
   readonly #last: number;
   readonly #byMac: Map<string, Lease>;
   readonly #byAddress = new Map<string, string>();
+  /** Addresses that somebody else uses, and until when they are left alone. */
+  readonly #declined = new Map<string, number>();
   #tokens: number;
   #filled: number;
 
@@ -39,7 +34,7 @@ export class Leases {
     this.#options = options;
     this.#first = toNumber(options.pool.first);
     this.#last = toNumber(options.pool.last);
-    this.#byMac = read(options.file);
+    this.#byMac = new Map(Object.entries(readLeases(options.file)));
     for (const [mac, { address }] of this.#byMac) this.#byAddress.set(address, mac);
     this.#filled = options.now();
     this.#tokens = this.#rate * BURST_SECONDS;
@@ -53,11 +48,23 @@ export class Leases {
   offer(mac: string, requested: string | undefined): string | undefined {
     const { now } = this.#options;
     const had = this.#byMac.get(mac);
-    if (had !== undefined && this.#inPool(had.address)) return had.address;
+    if (had !== undefined && this.#inPool(had.address)) {
+      this.#set(mac, { ...had, until: Math.max(had.until, now() + OFFER_MS) });
+      return had.address;
+    }
     if (!this.#take()) return undefined;
-    const address = requested !== undefined && this.#isFree(requested) ? requested : this.#free();
+    const address = requested !== undefined && this.#isInPoolAndFree(requested) ? requested : this.#free();
     if (address !== undefined) this.#set(mac, { address, until: now() + OFFER_MS });
     return address;
+  }
+
+  /** Offers a machine the address that is kept for it; false: somebody else has that one now. */
+  reserve(mac: string, address: string): boolean {
+    const owner = this.#byAddress.get(address);
+    if (owner !== mac && !this.#isFree(address)) return false;
+    const had = owner === mac ? this.#byMac.get(mac)! : undefined;
+    this.#set(mac, { ...had, address, until: Math.max(had?.until ?? 0, this.#options.now() + OFFER_MS) });
+    return true;
   }
 
   /** The address that a machine may go on with; undefined: it has none of ours. */
@@ -72,7 +79,7 @@ export class Leases {
     this.#set(mac, {
       address: lease.address,
       until: this.#options.now() + this.#options.leaseSeconds * 1000,
-      hostname,
+      ...(hostname === undefined ? {} : { hostname: printable(hostname) }),
     });
     this.#write();
   }
@@ -90,7 +97,7 @@ export class Leases {
     const lease = this.#byMac.get(mac);
     if (lease === undefined) return;
     this.release(mac);
-    this.#set(`declined ${lease.address}`, { address: lease.address, until: this.#options.now() + DECLINED_MS });
+    this.#declined.set(lease.address, this.#options.now() + DECLINED_MS);
   }
 
   /** All that are held now, by MAC. */
@@ -104,9 +111,17 @@ export class Leases {
     return number >= this.#first && number <= this.#last;
   }
 
+  #isInPoolAndFree(address: string): boolean {
+    return this.#inPool(address) && this.#isFree(address);
+  }
+
   #isFree(address: string): boolean {
+    const now = this.#options.now();
     const owner = this.#byAddress.get(address);
-    return this.#inPool(address) && (owner === undefined || this.#byMac.get(owner)!.until < this.#options.now());
+    if (owner !== undefined && this.#byMac.get(owner)!.until > now) return false;
+    if ((this.#declined.get(address) ?? 0) > now) return false;
+    this.#declined.delete(address);
+    return true;
   }
 
   #free(): string | undefined {
@@ -118,8 +133,10 @@ export class Leases {
   }
 
   #set(mac: string, lease: Lease): void {
+    const had = this.#byMac.get(mac);
+    if (had !== undefined) this.#byAddress.delete(had.address);
     const owner = this.#byAddress.get(lease.address);
-    if (owner !== undefined && owner !== mac) this.#byMac.delete(owner);
+    if (owner !== undefined) this.#byMac.delete(owner);
     this.#byMac.set(mac, lease);
     this.#byAddress.set(lease.address, mac);
   }
@@ -136,22 +153,6 @@ export class Leases {
   }
 
   #write(): void {
-    const draft = `${this.#options.file}.new`;
-    const fd = openSync(draft, 'w', 0o644);
-    writeSync(fd, JSON.stringify(this.list()));
-    fsyncSync(fd);
-    closeSync(fd);
-    renameSync(draft, this.#options.file);
-  }
-}
-
-function read(file: string): Map<string, Lease> {
-  try {
-    return new Map(Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, Lease>));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
-    throw new Error(
-      `${file} holds no leases (${(error as Error).message}): remove it, and machines get addresses anew`,
-    );
+    writeLeases(this.#options.file, this.list());
   }
 }
