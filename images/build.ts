@@ -26,7 +26,8 @@ export interface BuildOptions {
   log: (message: string) => void;
 }
 
-const SPARE_BYTES = 200 * 1024 * 1024;
+/** Free space of the root file system until it has grown to its disk. */
+const SPARE_BYTES = 48 * 1024 * 1024;
 
 /** Builds an image. Answers its manifest; what is not whole is not in the folder. Throws when the image is not sealed. */
 export async function buildImage(options: BuildOptions): Promise<ImageManifest> {

@@ -6,7 +6,7 @@ import type { Run } from '../command.ts';
 import type { Facts } from '../facts.ts';
 import { type Change, describeChange, order, type Section } from './change.ts';
 import { type HostnameWanted, planHostname, setHostname } from './hostname.ts';
-import { diagnose, planNetwork, reloadNetwork } from './network.ts';
+import { planNetwork, reloadNetwork, silentGateway } from './network.ts';
 import { planRepos } from './repos.ts';
 import { confirmPending, lastUndone, readPending, restore, writeFile, writePending } from './snapshot.ts';
 import { planSsh, reloadSsh } from './ssh.ts';
@@ -67,7 +67,7 @@ export async function applyWanted(options: ApplyOptions): Promise<Applied> {
   const steps = [...changes.map(describeChange), ...sections.map((section) => `reload ${section}`)];
   if (mode === 'plan') return { outcome: 'planned', steps };
   const undone = lastUndone(state);
-  if (undone?.generation === generation) return { outcome: 'skipped', steps, reason: undone.reason };
+  if (undone?.generation === generation && !undone.again) return { outcome: 'skipped', steps, reason: undone.reason };
   if (readPending(state) !== undefined) throw new Error('another change of this machine is not confirmed yet');
   const interfaces = Object.keys(wanted.network?.interfaces ?? {});
   writePending(root, state, { generation, sections, interfaces }, changes);
@@ -79,7 +79,7 @@ export async function applyWanted(options: ApplyOptions): Promise<Applied> {
     await settle(options, sections);
   } catch (error) {
     const reason = (error as Error).message;
-    undo(options, reason);
+    undo(options, reason, error instanceof ServerAway);
     return { outcome: 'undone', steps, reason };
   }
   confirmPending(state);
@@ -88,8 +88,12 @@ export async function applyWanted(options: ApplyOptions): Promise<Applied> {
 }
 
 /** Undoes what is pending, and lets the old files be in force. */
-export function undo({ root, state, run }: Pick<ApplyOptions, 'root' | 'state' | 'run'>, reason: string): boolean {
-  const pending = restore(root, state, reason);
+export function undo(
+  { root, state, run }: Pick<ApplyOptions, 'root' | 'state' | 'run'>,
+  reason: string,
+  again = false,
+): boolean {
+  const pending = restore(root, state, reason, again);
   if (pending === undefined) return false;
   disarm(run);
   for (const section of pending.sections) {
@@ -124,19 +128,22 @@ function reload(run: Run, root: string, sections: readonly Section[], interfaces
   if (sections.includes('network')) reloadNetwork(run, root, interfaces);
 }
 
-/** A change of the network is right when the server answers over it. */
-async function confirm(options: ApplyOptions): Promise<void> {
-  const { probe, clock, sleep, deadlineMs, run, wanted } = options;
+/** The network is as far as can be told right, and the server does not answer over it. */
+class ServerAway extends Error {}
+
+/** A change of the network is right when the server answers over it, and every gateway that is wanted is there. */
+async function confirm({ probe, clock, sleep, deadlineMs, run, wanted }: ApplyOptions): Promise<void> {
   const end = clock() + deadlineMs;
-  for (let cause = ''; ; ) {
-    try {
-      return await probe();
-    } catch (error) {
-      cause = (error as Error).message;
-    }
+  for (;;) {
+    const server = await probe().then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    const gateway = silentGateway(run, wanted.network ?? {});
+    if (server === undefined && gateway === undefined) return;
     if (clock() + AGAIN_MS >= end) {
-      const network = wanted.network === undefined ? undefined : diagnose(run, wanted.network);
-      throw new Error(`${network ?? 'the gateway answers, but the server does not'} (${cause})`);
+      if (gateway !== undefined) throw new Error(gateway);
+      throw new ServerAway(`the gateway answers, but the server does not: ${server}`);
     }
     await sleep(AGAIN_MS);
   }

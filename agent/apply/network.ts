@@ -104,16 +104,12 @@ export function reloadNetwork(run: Run, root: string, interfaces: string[]): voi
   for (const name of interfaces) must(run, 'networkctl', ['reconfigure', name]);
 }
 
-/** Why the network may be broken, as far as this machine can tell; undefined: its gateway answers. */
-export function diagnose(run: Run, wanted: NetworkWanted): string | undefined {
+/** Which wanted gateway does not answer ARP (RFC 826), in words; undefined: they all do, whether they answer ping or not. */
+export function silentGateway(run: Run, wanted: NetworkWanted): string | undefined {
   for (const [name, { gateway }] of Object.entries(wanted.interfaces ?? {})) {
-    if (gateway === undefined) continue;
-    if (run('ping', ['-c', '1', '-W', '2', '-I', name, gateway]).status === 0) continue;
+    if (gateway === undefined || run('ping', ['-c', '1', '-W', '2', '-I', name, gateway]).status === 0) continue;
     const neighbour = run('ip', ['-4', 'neigh', 'show', gateway, 'dev', name]).stdout;
-    const silent = !/lladdr/.test(neighbour) || /FAILED|INCOMPLETE/.test(neighbour);
-    return silent
-      ? `gateway ${gateway} does not answer ARP on ${name}`
-      : `gateway ${gateway} is there on ${name}, but does not answer ping`;
+    if (!/lladdr/.test(neighbour) || /FAILED|INCOMPLETE/.test(neighbour)) return `gateway ${gateway} does not answer ARP on ${name}`;
   }
   return undefined;
 }

@@ -12,10 +12,12 @@ export interface Pending {
   files: { path: string; before: string | null; mode: number }[];
 }
 
-/** An apply that was undone: its generation is not tried again. */
+/** An apply that was undone. */
 export interface Undone {
   generation: number;
   reason: string;
+  /** The cause lies elsewhere, as when the server is away: the same generation may be tried again. */
+  again: boolean;
 }
 
 const pendingFile = (state: string) => join(state, 'pending.json');
@@ -54,11 +56,11 @@ export function lastUndone(state: string): Undone | undefined {
  *
  * @returns what was undone; undefined: nothing was pending
  */
-export function restore(root: string, state: string, reason: string): Pending | undefined {
+export function restore(root: string, state: string, reason: string, again = false): Pending | undefined {
   const pending = readPending(state);
   if (pending === undefined) return undefined;
   for (const { path, before, mode } of pending.files) writeFile(root, path, before ?? undefined, mode);
-  writeDurably(undoneFile(state), JSON.stringify({ generation: pending.generation, reason } satisfies Undone), 0o600);
+  writeDurably(undoneFile(state), JSON.stringify({ generation: pending.generation, reason, again } satisfies Undone), 0o600);
   rmSync(pendingFile(state));
   return pending;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { createZstdDecompress } from 'node:zlib';
 
@@ -9,23 +10,28 @@ export interface Download {
   url: URL;
   /** Bytes of the file. */
   size: number;
+  sha256: string;
   /** How long the server may be away in all, milliseconds. */
   patienceMs: number;
   sleep: (ms: number) => Promise<void>;
 }
 
+/** Bytes in which the decompressed file comes: every piece is a trip to another thread. */
+const PIECE = 1024 * 1024;
+
 /**
- * The decompressed bytes of a file, in order. A connection that breaks is taken up where it broke (RFC 9110, section 14:
+ * The decompressed bytes of a file, in order; it ends only when the SHA-256 of what came is right. A connection that breaks is taken up where it broke (RFC 9110, section 14:
  * Range with If-Range); one that stays silent counts as broken.
  *
- * @throws Error that names the cause when the server is away for longer than `patienceMs` at a time
+ * @throws Error that names the cause when the server is away for longer than `patienceMs` at a time, or what came is another file
  */
 export async function* download(options: Download): AsyncGenerator<Buffer> {
-  const zstd = createZstdDecompress();
+  const zstd = createZstdDecompress({ chunkSize: PIECE });
   const feeding = feed(options, zstd).then(
     () => zstd.end(),
     (error: Error) => zstd.destroy(error),
   );
+  // An image that is broken may end the decompression before the digest is known: the digest says more.
   yield* zstd as AsyncIterable<Buffer>;
   await feeding;
 }
@@ -34,6 +40,8 @@ async function feed(options: Download, into: NodeJS.WritableStream): Promise<voi
   let at = 0;
   let away = 0;
   let etag: string | undefined;
+  // Of what comes, not of what it unpacks to: the compressed file is a fraction of it.
+  const hash = createHash('sha256');
   while (at < options.size) {
     const before = at;
     try {
@@ -41,6 +49,7 @@ async function feed(options: Download, into: NodeJS.WritableStream): Promise<voi
         etag ??= found;
       })) {
         at += chunk.length;
+        hash.update(chunk);
         if (at > options.size) throw new Refused(`${options.url} is longer than the ${options.size} bytes announced`);
         if (!into.write(chunk)) await drained(into);
       }
@@ -55,6 +64,11 @@ async function feed(options: Download, into: NodeJS.WritableStream): Promise<voi
       await options.sleep(AGAIN_MS);
     }
   }
+  const digest = hash.digest('hex');
+  if (digest !== options.sha256)
+    throw new Error(
+      `the SHA-256 of what came is ${digest}, and the manifest says ${options.sha256}: the disk was not made bootable`,
+    );
 }
 
 /** What asking again does not mend. */

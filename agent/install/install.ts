@@ -62,9 +62,10 @@ export async function installImage(installer: Installer, order: Order): Promise<
       throw new Error(`disk ${disk} (${chosen.name}) holds data: ask again with --wipe if it may be lost`);
     if (!(await tell({ generation, phase: 'started', disk }))) return false;
     const url = new URL(`${installer.files.href.replace(/\/$/, '')}/${file.sha256}`);
-    const chunks = download({ url, size: file.size, patienceMs: installer.patienceMs, sleep: installer.sleep });
+    const { patienceMs, sleep } = installer;
+    const chunks = download({ url, size: file.size, sha256: file.sha256, patienceMs, sleep });
     let told = -STEP;
-    const head = await writeImage({ fd, diskBytes: chosen.sizeBytes, mark }, chunks, file, async (bytes) => {
+    const head = await writeImage({ fd, diskBytes: chosen.sizeBytes, mark }, chunks, file.raw_size, async (bytes) => {
       const percent = Math.floor((bytes / file.raw_size) * 100);
       if (percent < told + STEP) return;
       told = percent;
