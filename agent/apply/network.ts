@@ -109,7 +109,8 @@ export function silentGateway(run: Run, wanted: NetworkWanted): string | undefin
   for (const [name, { gateway }] of Object.entries(wanted.interfaces ?? {})) {
     if (gateway === undefined || run('ping', ['-c', '1', '-W', '2', '-I', name, gateway]).status === 0) continue;
     const neighbour = run('ip', ['-4', 'neigh', 'show', gateway, 'dev', name]).stdout;
-    if (!/lladdr/.test(neighbour) || /FAILED|INCOMPLETE/.test(neighbour)) return `gateway ${gateway} does not answer ARP on ${name}`;
+    if (!/lladdr/.test(neighbour) || /FAILED|INCOMPLETE/.test(neighbour))
+      return `gateway ${gateway} does not answer ARP on ${name}`;
   }
   return undefined;
 }

@@ -60,7 +60,11 @@ export function restore(root: string, state: string, reason: string, again = fal
   const pending = readPending(state);
   if (pending === undefined) return undefined;
   for (const { path, before, mode } of pending.files) writeFile(root, path, before ?? undefined, mode);
-  writeDurably(undoneFile(state), JSON.stringify({ generation: pending.generation, reason, again } satisfies Undone), 0o600);
+  writeDurably(
+    undoneFile(state),
+    JSON.stringify({ generation: pending.generation, reason, again } satisfies Undone),
+    0o600,
+  );
   rmSync(pendingFile(state));
   return pending;
 }

@@ -81,8 +81,16 @@ async function networkPatch(db: Reader, node: string, given: Assignment) {
     .where('node', '=', node)
     .executeTakeFirstOrThrow();
   const port = choosePort(observed, given.interface);
-  const address = { network, address: asked ?? null };
-  return { interfaces: { [port]: { addresses: { [LABEL]: address } } } };
+  const addresses = { [LABEL]: { network, address: asked ?? null } };
+  const mac = macOf(observed, port);
+  // The discovery image names ports otherwise than the system that is installed: the card itself is meant.
+  if ((observed.os as { discovery?: boolean } | undefined)?.discovery === true && mac !== undefined)
+    return { interfaces: { [LABEL]: { match: { mac }, addresses } } };
+  return { interfaces: { [port]: { addresses } } };
+}
+
+function macOf(observed: Record<string, unknown>, port: string): string | undefined {
+  return Object.values((observed.nics ?? {}) as Record<string, Port>).find(({ name }) => name === port)?.mac;
 }
 
 /** The narrowest network that has the address; where sites use the same addresses, the one of the node's site. */
@@ -103,7 +111,7 @@ interface Port {
   mac?: string;
 }
 
-/** The port named, else the one with the default route, else the first physical one. */
+/** The port named, else the one with the default route, else one with an address, else the first physical one. */
 function choosePort(observed: Record<string, unknown>, named: string | undefined): string {
   const { interfaces = {} } = (observed.network ?? {}) as Network;
   const ports = Object.values((observed.nics ?? {}) as Record<string, Port>).filter(({ name }) => name !== undefined);
@@ -120,7 +128,10 @@ function choosePort(observed: Record<string, unknown>, named: string | undefined
   const routed = Object.entries(interfaces).find(
     ([, { gateway, gateway6 }]) => gateway !== undefined || gateway6 !== undefined,
   )?.[0];
-  const chosen = routed ?? ports.map(({ name }) => name!).sort()[0] ?? names[0];
+  const addressed = Object.entries(interfaces).find(([, { addresses = {} }]) =>
+    Object.keys(addresses).some((address) => !address.includes(':')),
+  )?.[0];
+  const chosen = routed ?? addressed ?? ports.map(({ name }) => name!).sort()[0] ?? names[0];
   if (chosen === undefined)
     throw new Problem('invalid', 'the node has reported no network port: name one with interface');
   return chosen;
