@@ -12,12 +12,19 @@ import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
 import { assignRoutes } from '../routes/assign.ts';
 import { findingRoutes } from '../routes/findings.ts';
+import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
 import { openKeys } from '../trust/keys.ts';
 import { withDatabase } from './database.ts';
 
-const handlers = { ...intentRoutes, ...placeRoutes, ...findingRoutes, ...assignRoutes } satisfies Partial<Handlers>;
+const handlers = {
+  ...intentRoutes,
+  ...placeRoutes,
+  ...findingRoutes,
+  ...assignRoutes,
+  ...installRoutes,
+} satisfies Partial<Handlers>;
 type Acts = Operation & keyof typeof handlers;
 
 /** A database with a site `ber` (rack `r1`, 10 units), the roles `gpu` and `web`, and the network `mgmt`. */
@@ -30,6 +37,13 @@ export async function withIntents() {
     rmSync(directory, { recursive: true });
   });
   const context = { db, keys, config: readConfig({}), now: Date.now } as Context;
+
+  /** Asks as a node of level approved. */
+  async function askAs<O extends Acts>(id: string, operation: O, body?: unknown): Promise<Reply<O>> {
+    const caller = { kind: 'node', node: id, level: 'approved', fingerprint: 'SHA256:x', expiresAt: 0 } as const;
+    const handler = handlers[operation] as unknown as (context: Context, request: unknown) => Promise<Reply<O>>;
+    return await handler(context, { input: { body }, caller, headers: {}, raw: Buffer.alloc(0), remote: '127.0.0.1' });
+  }
 
   /** Asks as an operator. `request`: params, query and body as far as the operation has them. */
   async function ask<O extends Acts>(
@@ -79,5 +93,5 @@ export async function withIntents() {
     params: { network: 'mgmt' },
     body: { cidr: '10.1.0.0/24', gateway: '10.1.0.1', dns: ['10.1.0.53'], domain: 'example.org' },
   });
-  return { db, keys, context, ask, node, report, now };
+  return { db, keys, context, ask, askAs, node, report, now };
 }

@@ -34,7 +34,7 @@ export function certifyHostKey(
       'invalid',
       'public_key is not an ed25519 key: send the line of /etc/ssh/ssh_host_ed25519_key.pub',
     );
-  const principals = Object.keys((wanted.ssh as SshWanted | undefined)?.host_certificate?.principals ?? {});
+  const principals = Object.keys((wanted.ssh as SshWanted | undefined)?.host_certificate?.principals ?? {}).sort();
   if (principals.length === 0)
     throw new Problem('conflict', 'no host certificate is wanted of this node: intend ssh.host_certificate and a name');
   const seconds = Math.floor(nowMs / 1000);
