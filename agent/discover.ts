@@ -95,12 +95,10 @@ async function install(discovery: Discovery, door: Door, order: Order): Promise<
         tell,
         handOver: async (device, root) => {
           const identity = newIdentity();
-          const wanted = await knownWanted(door);
           handOver(discovery.run, device, root, join(discovery.directory, 'disk'), {
             state: {
               'identity.json': identityText(identity, hardwareOf(door.facts), door.node),
               'trust.json': readFileSync(join(discovery.directory, 'trust.json'), 'utf8'),
-              ...(wanted === undefined ? {} : { 'wanted.json': wanted }),
             },
             config: `${JSON.stringify({ server: discovery.server.href, pins: discovery.pins }, null, 2)}\n`,
           });
@@ -168,14 +166,4 @@ async function doorOf(door: Door, identity: Identity): Promise<Door> {
     return token.value;
   };
   return { ...door, identity, send: async (request) => await send(door.server, { ...request, token: await token() }) };
-}
-
-/** The signed wanted state, so that the installed node is configured before it has reached anybody; undefined: none yet. */
-async function knownWanted(door: Door): Promise<string | undefined> {
-  try {
-    return JSON.stringify(await door.send({ method: 'GET', path: '/v1/self/wanted' }));
-  } catch (error) {
-    if (error instanceof ServerError && error.status === 404) return undefined;
-    throw error;
-  }
 }

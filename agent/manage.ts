@@ -52,6 +52,8 @@ export function managementDuty(management: Management): Duty {
       const signed = wantedOf(state, door.node, door.trust);
       const mode = (signed?.wanted.mode as { mode?: string } | undefined)?.mode;
       if (signed === undefined || (mode !== 'plan' && mode !== 'enforce')) return false;
+      const undone = lastUndone(state);
+      if (mode === 'enforce' && undone?.generation === signed.generation && !undone.again) return false;
       const wanted = await withCertificate(management, door, signed.wanted as Wanted, mode);
       const applied = await applyWanted({
         ...management,

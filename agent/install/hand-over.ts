@@ -6,7 +6,7 @@ import type { Partition } from './gpt.ts';
 
 /** What the agent of the installed system needs to begin with, by file of its root. */
 export interface Belongings {
-  /** /var/lib/machinedb-agent: its identity, its trust, the wanted state as far as it is known. */
+  /** /var/lib/machinedb-agent: its identity and its trust. */
   state: Record<string, string>;
   /** /etc/machinedb/agent.json. */
   config: string;

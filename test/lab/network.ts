@@ -8,6 +8,8 @@ export interface LabNetwork {
   inside: string[];
   /** Makes a tap on the bridge; answers its name. */
   tap(): string;
+  /** Another network that is joined to this one's bridge, with an address of its own: where an operator sits. */
+  join(address: string): LabNetwork['run'];
   run(program: string, args: string[], environment?: Record<string, string>, input?: string): Promise<Ended>;
   close(): void;
 }
@@ -21,6 +23,7 @@ export function openNetwork(address: string): LabNetwork {
   const name = `mdb-lab-${process.pid}-${made++}`;
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   ip('netns', 'add', name);
+  const joined: string[] = [];
   const inside = ['ip', 'netns', 'exec', name];
   ip('-n', name, 'link', 'set', 'lo', 'up');
   ip(...['-n', name, 'link', 'add', 'br0', 'type', 'bridge', 'forward_delay', '0', 'stp_state', '0']);
@@ -51,10 +54,14 @@ export function openNetwork(address: string): LabNetwork {
   const close = () => {
     process.removeListener('exit', close);
     router.kill('SIGKILL');
-    ip('netns', 'delete', name);
+    for (const place of [...joined, name]) ip('netns', 'delete', place);
   };
   process.once('exit', close);
   let taps = 0;
+  const runIn =
+    (place: string): LabNetwork['run'] =>
+    (program, args, environment = {}, input) =>
+      runProgram('ip', ['netns', 'exec', place, program, ...args], environment, input);
   return {
     name,
     inside,
@@ -64,8 +71,18 @@ export function openNetwork(address: string): LabNetwork {
       ip('-n', name, 'link', 'set', tap, 'master', 'br0', 'up');
       return tap;
     },
-    run: (program, args, environment = {}, input) =>
-      runProgram(inside[0]!, [...inside.slice(1), program, ...args], environment, input),
+    join(address) {
+      const other = `${name}-${joined.length}`;
+      ip('netns', 'add', other);
+      joined.push(other);
+      const port = `veth${joined.length}`;
+      ip('-n', name, 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', other);
+      ip('-n', name, 'link', 'set', port, 'master', 'br0', 'up');
+      ip('-n', other, 'addr', 'add', address, 'dev', 'eth0');
+      for (const link of ['lo', 'eth0']) ip('-n', other, 'link', 'set', link, 'up');
+      return runIn(other);
+    },
+    run: runIn(name),
     close,
   };
 }

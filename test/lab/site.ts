@@ -33,7 +33,11 @@ export async function openSite(): Promise<Site> {
     host: SERVER,
     inside: network.inside,
     environment: { MACHINEDB_IMAGES: images.directory },
-    first: { MACHINEDB_PXE: 'br0', MACHINEDB_PXE_POOL: '10.77.0.100-10.77.0.150' },
+    first: {
+      MACHINEDB_PXE: 'br0',
+      MACHINEDB_PXE_POOL: '10.77.0.100-10.77.0.150',
+      MACHINEDB_PXE_ROUTER: SERVER,
+    },
   });
   let turn = 0;
   const command = (...args: string[]) => {
@@ -121,7 +125,8 @@ export function powerOn(site: Site, machine: Machine): Guest {
     `-smbios type=1,manufacturer=LabMaker,product=LabServer,serial=${serial}`,
     `-netdev tap,id=n0,ifname=${site.network.tap()},script=no,downscript=no`,
     `-device virtio-net-pci,netdev=n0,mac=${mac},romfile=,bootindex=1`,
-    `-netdev tap,id=n1,ifname=${site.network.tap()},script=no,downscript=no`,
+    // A second card whose cable leads to nobody.
+    '-netdev hubport,id=n1,hubid=1',
     `-device e1000e,netdev=n1,mac=${mac.replace(/^52/, '56')},romfile=`,
     `-drive file=${disk},if=none,id=d0,format=raw,cache=unsafe,discard=unmap -device nvme,drive=d0,serial=${serial}-DISK,bootindex=2`,
   ].flatMap((line) => line.split(' '));
