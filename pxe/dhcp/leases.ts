@@ -67,9 +67,22 @@ export class Leases {
     return true;
   }
 
-  /** The address that a machine may go on with; undefined: it has none of ours. */
+  /** Offers a machine the address that it says it had, if that is free and of the pool. */
+  regain(mac: string, address: string): boolean {
+    if (!this.#isInPoolAndFree(address) || !this.#take()) return false;
+    this.#set(mac, { address, until: this.#options.now() + OFFER_MS });
+    return true;
+  }
+
+  /** The address that a machine has, of the pool or its own; undefined: none of ours. */
   held(mac: string): string | undefined {
     return this.#byMac.get(mac)?.address;
+  }
+
+  /** The address that a machine has of the pool. */
+  pooled(mac: string): string | undefined {
+    const address = this.held(mac);
+    return address !== undefined && this.#inPool(address) ? address : undefined;
   }
 
   /** Gives the address for the whole time, durably. */
