@@ -71,6 +71,8 @@ const MOST_WINDOW = 64;
 const MOST_BLOCK = 1468;
 const LEAST_BLOCK = 8;
 const TIMEOUT_MS = 1000;
+/** Seconds; with a longer one, a client that went away would hold its session for many minutes. */
+const MOST_TIMEOUT = 10;
 
 /** Agrees on a request's options (RFC 2348, 2349, 7440). What is out of range is clamped or ignored. */
 export function agree({ options }: ReadRequest, size: number): Terms {
@@ -84,7 +86,7 @@ export function agree({ options }: ReadRequest, size: number): Terms {
   const window = asked('windowsize');
   if (window !== undefined && window >= 1) agreed.windowsize = Math.min(window, MOST_WINDOW);
   const timeout = asked('timeout');
-  if (timeout !== undefined && timeout >= 1 && timeout <= 255) agreed.timeout = timeout;
+  if (timeout !== undefined && timeout >= 1 && timeout <= MOST_TIMEOUT) agreed.timeout = timeout;
   if (asked('tsize') !== undefined) agreed.tsize = size;
   return {
     blockSize: agreed.blksize ?? 512,

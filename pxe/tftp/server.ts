@@ -1,7 +1,8 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { openBelow } from './open-file.ts';
-import { agree, errorPacket, errors, parseTftp } from './packet.ts';
+import { printable } from '../../shared/printable.ts';
+import { type OpenFile, openBelow } from './open-file.ts';
+import { agree, errorPacket, errors, parseTftp, type ReadRequest } from './packet.ts';
 import { Transfer } from './transfer.ts';
 
 export interface TftpOptions {
@@ -24,60 +25,70 @@ export interface TftpServer {
 export async function startTftp(options: TftpOptions): Promise<TftpServer> {
   const { address, port, most = 2000, mostPerClient = 8, log } = options;
   const socket = createSocket('udp4');
-  const transfers = new Map<string, Transfer | undefined>();
+  const sessions = new Map<string, Session>();
   const perClient = new Map<string, number>();
   const count = (client: string, step: number) => {
     const now = (perClient.get(client) ?? 0) + step;
     if (now === 0) perClient.delete(client);
     else perClient.set(client, now);
   };
+  const serve = (peer: RemoteInfo, asked: Buffer, request: ReadRequest, file: OpenFile) => {
+    const key = `${peer.address}:${peer.port}`;
+    const own = createSocket('udp4');
+    const transfer = new Transfer({
+      file,
+      terms: agree(request, file.size),
+      send: (packet) => own.send(packet, peer.port, peer.address),
+      done: (whole) => {
+        sessions.delete(key);
+        count(peer.address, -1);
+        // What is still to be sent goes out first.
+        setImmediate(() => own.close());
+        log.info({ file: printable(request.file), bytes: file.size, client: peer.address, whole }, 'TFTP');
+      },
+    });
+    sessions.set(key, { asked, transfer });
+    count(peer.address, 1);
+    listen(own, peer, transfer, log);
+    own.bind({ address, port: 0 }, () => transfer.start());
+  };
   socket.on('message', (data, peer) => {
     const request = parseTftp(data);
-    if (request === undefined || request.kind === 'ack' || request.kind === 'error') return;
+    // Nothing can be sent to port 0.
+    if (request === undefined || request.kind === 'ack' || request.kind === 'error' || peer.port === 0) return;
     const refuse = (code: number, message: string) => socket.send(errorPacket(code, message), peer.port, peer.address);
     if (request.kind === 'write') return refuse(errors.denied, 'this server is read only');
     if (request.mode !== 'octet') return refuse(errors.illegal, 'only mode octet is served');
-    const key = `${peer.address}:${peer.port}`;
-    // A request that is repeated while its transfer runs, or one too many: silence.
-    if (transfers.has(key) || transfers.size >= most || (perClient.get(peer.address) ?? 0) >= mostPerClient) return;
+    const running = sessions.get(`${peer.address}:${peer.port}`);
+    // A request that came twice is being served. Another one from the same port: its client began anew without a word.
+    if (running?.asked.equals(data)) return;
+    running?.transfer.end(false);
+    if (sessions.size >= most || (perClient.get(peer.address) ?? 0) >= mostPerClient) return;
     const file = openBelow(options.root, request.file);
     if (file === undefined) return refuse(errors.notFound, 'file not found');
-    count(peer.address, 1);
-    const own = createSocket('udp4');
-    // From here on the client is being served, also before its socket is open.
-    transfers.set(key, undefined);
-    own.bind({ address, port: 0 }, () => {
-      const transfer = new Transfer({
-        file,
-        terms: agree(request, file.size),
-        send: (packet) => own.send(packet, peer.port, peer.address),
-        done: (whole) => {
-          transfers.delete(key);
-          count(peer.address, -1);
-          // What is still to be sent goes out first.
-          setImmediate(() => own.close());
-          log.info({ file: request.file, bytes: file.size, client: peer.address, whole }, 'TFTP');
-        },
-      });
-      transfers.set(key, transfer);
-      listen(own, peer, transfer, log);
-    });
+    serve(peer, data, request, file);
   });
   socket.on('error', (error) => log.warn({ cause: error.message }, 'TFTP socket'));
   await bind(socket, address, port);
   return {
     port: socket.address().port,
     close: async () => {
-      for (const transfer of transfers.values()) transfer?.end(false);
+      for (const { transfer } of sessions.values()) transfer.end(false);
       await new Promise<void>((done) => socket.close(done));
     },
   };
 }
 
+interface Session {
+  /** The request as it came. */
+  asked: Buffer;
+  transfer: Transfer;
+}
+
 function listen(own: Socket, peer: RemoteInfo, transfer: Transfer, log: TftpOptions['log']): void {
   own.on('message', (data, from) => {
     if (from.address !== peer.address || from.port !== peer.port) {
-      own.send(errorPacket(errors.unknownTid, 'unknown transfer id'), from.port, from.address);
+      if (from.port !== 0) own.send(errorPacket(errors.unknownTid, 'unknown transfer id'), from.port, from.address);
       return;
     }
     const packet = parseTftp(data);

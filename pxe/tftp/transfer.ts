@@ -1,9 +1,13 @@
 import { closeSync, readSync } from 'node:fs';
 import type { OpenFile } from './open-file.ts';
-import { dataPacket, optionsPacket, type Terms } from './packet.ts';
+import { dataPacket, errorPacket, errors, optionsPacket, type Terms } from './packet.ts';
 
-/** Times that a window is sent again before its client is given up. */
-const ATTEMPTS = 6;
+/**
+ * Times that a window is sent before its client is given up: few until it has answered once, for its address may be forged;
+ * more after that, so that a link that loses every third packet still carries a file to its end.
+ */
+const FIRST_ATTEMPTS = 6;
+const ATTEMPTS = 25;
 
 export interface TransferOptions {
   file: OpenFile;
@@ -24,6 +28,7 @@ export class Transfer {
   #sent = 0;
   readonly #last: number;
   #attempts = 0;
+  #most = FIRST_ATTEMPTS;
   #timer: NodeJS.Timeout | undefined;
   #started: boolean;
   #ended = false;
@@ -33,7 +38,10 @@ export class Transfer {
     // A last block that is shorter than the others, or empty, ends the file.
     this.#last = Math.floor(options.file.size / options.terms.blockSize) + 1;
     this.#started = Object.keys(options.terms.agreed).length === 0;
-    this.#sendWindow();
+  }
+
+  start(): void {
+    if (!this.#ended) this.#sendWindow();
   }
 
   /** The client acknowledged up to this block number, modulo 65,536. */
@@ -43,16 +51,14 @@ export class Transfer {
       // The acknowledgement of our options; until it comes no data flows to an address that may be forged.
       if (block !== 0) return;
       this.#started = true;
-      this.#attempts = 0;
-      this.#sendWindow();
+      this.#goOn();
       return;
     }
     const ahead = (block - this.#acknowledged) & 0xffff;
     if (ahead === 0 || ahead > this.#sent - this.#acknowledged) return;
     this.#acknowledged += ahead;
-    this.#attempts = 0;
     if (this.#acknowledged === this.#last) this.end(true);
-    else this.#sendWindow();
+    else this.#goOn();
   }
 
   end(whole: boolean): void {
@@ -63,26 +69,43 @@ export class Transfer {
     this.#options.done(whole);
   }
 
+  #goOn(): void {
+    this.#attempts = 0;
+    this.#most = ATTEMPTS;
+    this.#sendWindow();
+  }
+
   #sendWindow(): void {
     clearTimeout(this.#timer);
     const { terms, send } = this.#options;
-    if (this.#attempts++ >= ATTEMPTS) {
+    if (this.#attempts++ >= this.#most) {
       this.end(false);
       return;
     }
-    if (!this.#started) send(optionsPacket(terms.agreed));
-    else {
-      this.#sent = Math.min(this.#acknowledged + terms.window, this.#last);
-      for (let block = this.#acknowledged + 1; block <= this.#sent; block++)
-        send(dataPacket(block & 0xffff, this.#read(block)));
+    try {
+      if (this.#started) this.#sendBlocks();
+      else send(optionsPacket(terms.agreed));
+    } catch {
+      send(errorPacket(errors.undefined, 'the file cannot be read'));
+      this.end(false);
+      return;
     }
     this.#timer = setTimeout(() => this.#sendWindow(), terms.timeoutMs);
   }
 
+  #sendBlocks(): void {
+    const { terms, send } = this.#options;
+    this.#sent = Math.min(this.#acknowledged + terms.window, this.#last);
+    for (let block = this.#acknowledged + 1; block <= this.#sent; block++)
+      send(dataPacket(block & 0xffff, this.#read(block)));
+  }
+
+  /** Throws when the file became shorter: a short block would tell the client that it has the whole. */
   #read(block: number): Buffer {
     const { file, terms } = this.#options;
     const at = (block - 1) * terms.blockSize;
     const buffer = Buffer.alloc(Math.max(0, Math.min(terms.blockSize, file.size - at)));
-    return buffer.subarray(0, readSync(file.fd, buffer, 0, buffer.length, at));
+    if (readSync(file.fd, buffer, 0, buffer.length, at) !== buffer.length) throw new Error('the file became shorter');
+    return buffer;
   }
 }
