@@ -138,6 +138,7 @@ test('everything is written as it should be, once, and in order', async () => {
   expect(commands).toEqual([
     'systemd-run --quiet --on-active=25 --unit=machinedb-undo /usr/bin/machinedb-agent recover --reload --state ' +
       state,
+    'ssh-keygen -A',
     'sshd -t',
     'systemctl reload-or-restart ssh.service',
     'networkctl reload',
@@ -246,7 +247,7 @@ test('recover --reload lets the old files be in force', () => {
   writePending(root, state, { generation: 6, sections: ['ssh', 'network'], interfaces: ['eth0'] }, []);
   expect(undo({ root, state, run }, 'the agent ended')).toBe(true);
   expect(commands).toEqual([
-    ...['systemctl stop machinedb-undo.timer', 'sshd -t', 'systemctl reload-or-restart ssh.service'],
+    ...['systemctl stop machinedb-undo.timer', 'ssh-keygen -A', 'sshd -t', 'systemctl reload-or-restart ssh.service'],
     ...['networkctl reload', 'networkctl reconfigure eth0'],
   ]);
 });

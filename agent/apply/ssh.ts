@@ -52,6 +52,8 @@ function homeOf(root: string, user: string): string {
 
 /** Checks sshd's configuration by sshd itself, and lets the running server read it. Throws when sshd refuses it. */
 export function reloadSsh(run: Run): void {
+  // On a first boot the agent may be here before sshd has made its keys.
+  must(run, 'ssh-keygen', ['-A']);
   must(run, 'sshd', ['-t']);
   must(run, 'systemctl', ['reload-or-restart', 'ssh.service']);
 }

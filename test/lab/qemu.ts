@@ -48,6 +48,5 @@ export function startGuest(args: string[], inside: string[] = []): Guest {
 
 /** A line without the terminal's control sequences. */
 function plain(line: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
   return line.replace(/\u001b(?:\[[0-9;?=]*[A-Za-z]|[()c][A-Z0-9]?)|\r/g, '');
 }
