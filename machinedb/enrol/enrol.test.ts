@@ -331,3 +331,17 @@ test('a rule approves who meets all of it, as often as it says, and gives site a
   const second = machine({ ...unique(), serial: 'RULE-2' });
   expect(await trust.enrol(second, {}, '10.9.1.2')).toMatchObject({ status: 'pending' });
 });
+
+test('within an install that was asked for, the machine comes with a new key at every boot; after it a person decides', async () => {
+  const hardware = unique();
+  const { subject, node } = await approved(hardware);
+  const set = (values: { reinstall?: number; installed?: number }) =>
+    db.updateTable('node').set(values).where('id', '=', node).execute();
+  await set({ reinstall: 1 });
+  const inMemory = machine(hardware);
+  expect(await trust.enrol(inMemory)).toMatchObject({ node, status: 'approved' });
+  expect(await keyOf(subject.fingerprint)).toMatchObject({ status: 'retired' });
+  await set({ installed: 1 });
+  expect(await trust.enrol(machine(hardware))).toMatchObject({ node, status: 'rekey' });
+  expect(await keyOf(inMemory.fingerprint)).toMatchObject({ status: 'current' });
+});
