@@ -33,9 +33,10 @@ export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, argume
   const why = `echo machinedb: ${reason.replaceAll(/[^A-Za-z0-9 .,:()/_-]/g, '?').slice(0, 200)}`;
   switch (spec.kind) {
     case 'local':
+      // UEFI goes on to its next boot option only after a failure: success ends in its menu (UEFI 2.10, section 3.1.1).
       // A BIOS goes on to its next device after exit, too, but several forget the disk: the first one is started by iPXE.
       return platform === 'efi'
-        ? `#!ipxe\n${why}\nexit\n`
+        ? `#!ipxe\n${why}\nexit 1\n`
         : `#!ipxe\n${why}\nsanboot --no-describe --drive 0x80 || exit\n`;
     case 'wait':
       return `#!ipxe\n${why}\nsleep ${spec.seconds}\nchain --replace --autofree ${url}/boot/ipxe || reboot\n`;
