@@ -70,7 +70,7 @@ test('of an observing agent only the state directory and the archive of a captur
     .filter(([, names]) => names.length > 0);
   expect(Object.fromEntries(writing)).toEqual({
     'agent/capture.ts': ['writeFileSync'],
-    'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeSync'],
+    'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeFileSync'],
     'agent/client/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
     'agent/system.ts': ['openSync'],
   });

@@ -7,7 +7,8 @@ import { type Facts, observeEach } from '../facts.ts';
 import { observers } from '../sections/index.ts';
 import { openSystem } from '../system.ts';
 import { type ApplyOptions, applyWanted, undo, type Wanted } from './apply.ts';
-import { readPending, restore, writeFile, writePending } from './snapshot.ts';
+import { writeFile } from './files.ts';
+import { readPending, restore, writePending } from './snapshot.ts';
 
 const line = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7YTq3s2n7y1n1p0P8m0Vj2v5m3c9bXv0oQ8e3dQfKq ann';
 const wanted: Wanted = {

@@ -5,10 +5,11 @@ import type { SshWanted } from '../../shared/sections/ssh.ts';
 import type { Run } from '../command.ts';
 import type { Facts } from '../facts.ts';
 import { type Change, describeChange, order, type Section } from './change.ts';
+import { writeFile } from './files.ts';
 import { type HostnameWanted, planHostname, setHostname } from './hostname.ts';
 import { planNetwork, reloadNetwork, silentGateway } from './network.ts';
 import { planRepos } from './repos.ts';
-import { confirmPending, lastUndone, readPending, restore, writeFile, writePending } from './snapshot.ts';
+import { confirmPending, lastUndone, readPending, restore, writePending } from './snapshot.ts';
 import { planSsh, reloadSsh } from './ssh.ts';
 
 /** The sections of a wanted state that are applied, and what they refer to. */

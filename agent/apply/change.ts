@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readText } from './files.ts';
 
 /** The sections that are applied, in the order in which that is done: the network last, since it may cut us off. */
 export const order = ['hostname', 'repos', 'ssh', 'network'] as const;
@@ -19,16 +18,6 @@ export type Files = Record<string, { text: string; mode: number }>;
 
 /** First line of every file of ours whose format has comments: who wrote it, and how to change it. */
 export const header = '# Written by machinedb-agent. Changes here are undone: change the intent, machinedb intent put.';
-
-/** The text of a file below `root`; undefined when there is none. */
-export function readText(root: string, path: string): string | undefined {
-  try {
-    return readFileSync(join(root, path), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
 
 /** What has to change so that the files are these; `gone` are paths of ours that should not be there. */
 export function changesTo(root: string, section: Section, files: Files, gone: string[] = []): Change[] {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Change, changesTo, readText } from './change.ts';
+import { type Change, changesTo } from './change.ts';
+import { readText } from './files.ts';
 
 export interface HostnameWanted {
   hostname: string;

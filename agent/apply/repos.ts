@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReposIntended } from '../../shared/sections/repos.ts';
-import { type Change, changesTo, type Files, header, readText } from './change.ts';
+import { type Change, changesTo, type Files, header } from './change.ts';
+import { readText } from './files.ts';
 
 const FOLDER = '/etc/apt/sources.list.d';
 const KEYRINGS = '/etc/apt/keyrings';

@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { writeDurably } from '../durable-file.ts';
 import type { Change, Section } from './change.ts';
+import { modeOf, writeFile } from './files.ts';
 
 /** An apply that is not confirmed: what the files were before. */
 export interface Pending {
@@ -67,30 +68,6 @@ export function restore(root: string, state: string, reason: string, again = fal
   );
   rmSync(pendingFile(state));
   return pending;
-}
-
-/** Makes a file be this text, whole and durably; undefined removes it. A new file belongs to the owner of its folder. */
-export function writeFile(root: string, path: string, text: string | undefined, mode: number): void {
-  const file = join(root, path);
-  if (text === undefined) {
-    rmSync(file, { force: true });
-    return;
-  }
-  const folder = dirname(file);
-  const made = mkdirSync(folder, { recursive: true, mode: path.includes('/.ssh/') ? 0o700 : 0o755 });
-  writeDurably(file, text, mode);
-  chmodSync(file, mode);
-  const { uid, gid } = statSync(made === undefined ? folder : dirname(made));
-  chownSync(file, uid, gid);
-  if (made !== undefined) chownSync(made, uid, gid);
-}
-
-function modeOf(root: string, path: string): number | undefined {
-  try {
-    return statSync(join(root, path)).mode & 0o777;
-  } catch {
-    return undefined;
-  }
 }
 
 function readJson<T>(file: string): T | undefined {

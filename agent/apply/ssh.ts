@@ -1,6 +1,7 @@
 import type { SshWanted } from '../../shared/sections/ssh.ts';
 import { must, type Run } from '../command.ts';
-import { type Change, changesTo, type Files, header, readText } from './change.ts';
+import { type Change, changesTo, type Files, header } from './change.ts';
+import { readText } from './files.ts';
 
 /** sshd_config(5): the first value wins, and files are read by name, so that ours sorts before all others. */
 const SETTINGS = '/etc/ssh/sshd_config.d/00-machinedb.conf';
