@@ -1,8 +1,13 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { encodePacket, none, parsePacket } from './dhcp/packet.ts';
 import { reply } from './dhcp/reply.ts';
 import { mutate, seeded } from './testing.ts';
 import { agree, optionsPacket, parseTftp } from './tftp/packet.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const ROUNDS = 200_000;
 const MOST_GROWTH = 20e6;
@@ -51,6 +56,7 @@ function growth(seed: number, packet: Buffer, round: (mutated: Buffer) => void):
 }
 
 function used(): number {
+  collectGarbage();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }

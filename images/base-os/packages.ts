@@ -2,7 +2,7 @@
 export const packages = [
   ...['systemd', 'systemd-sysv', 'systemd-resolved', 'udev', 'dbus', 'openssh-server', 'iproute2', 'iputils-ping'],
   ...['kmod', 'linux-image-amd64', 'initramfs-tools', 'zstd', 'e2fsprogs', 'fdisk', 'netbase', 'ca-certificates'],
-  ...['python3-minimal', 'sudo', 'less', 'nano-tiny', 'procps'],
+  ...['python3', 'sudo', 'less', 'nano-tiny', 'procps'],
 ];
 
 /** Parts of packages that no server needs: documentation, translations, drivers for sound, pictures and radio. */

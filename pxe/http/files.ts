@@ -4,13 +4,17 @@ import { stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { Slots } from './slots.ts';
 
 const PIECE = 1024 * 1024;
+/** Files on their way at a time: each holds a piece or two in memory, and 5,000 machines may start at once. */
+const MOST_STREAMS = 128;
 
 /** Serves files by their SHA-256, each checked once before its first byte goes out. */
 export class Files {
   readonly #directory: string;
   readonly #checked = new Map<string, Promise<boolean>>();
+  readonly #slots = new Slots(MOST_STREAMS);
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -40,12 +44,15 @@ export class Files {
       'cache-control': 'public, max-age=31536000, immutable',
       ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${found.size}` }),
     });
-    if (request.method === 'HEAD') {
+    if (request.method === 'HEAD' || found.size === 0) {
       response.end();
       return;
     }
-    // A client that goes away ends its stream, and nothing else.
-    await pipeline(createReadStream(path, { start, end, highWaterMark: PIECE }), response).catch(() => undefined);
+    await this.#slots.use(async () => {
+      if (response.destroyed) return;
+      // A client that goes away ends its stream, and nothing else.
+      await pipeline(createReadStream(path, { start, end, highWaterMark: PIECE }), response).catch(() => undefined);
+    });
   }
 
   #check(path: string, sha256: string, { size, mtimeMs }: Stats): Promise<boolean> {

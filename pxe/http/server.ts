@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type BootAnswer, type BootRequest, bootRequest } from '../../shared/boot.ts';
+import { type BootAnswer, bootAnswer, type BootRequest, bootRequest } from '../../shared/boot.ts';
 import { Files } from './files.ts';
 import { firstScript, renderIpxe } from './ipxe.ts';
 
@@ -10,6 +10,7 @@ export interface BootHttpOptions {
   port: number;
   /** Folder of the files, each named by its SHA-256. */
   files: string;
+  idleMs?: number;
   decide: (request: BootRequest) => Promise<BootAnswer>;
   /** Words for the kernel that only this boot service knows, such as where it is. */
   arguments: (url: string) => string[];
@@ -24,6 +25,9 @@ export interface BootHttp {
 
 /** Seconds after which a machine asks again when its answer cannot be had. */
 const AGAIN_S = 10;
+/** A connection on which nothing moves is closed: its client may have lost power. */
+const IDLE_MS = 120_000;
+const MOST_CONNECTIONS = 8000;
 const platforms: Record<string, number> = { efi: 7, pcbios: 0 };
 
 /** Serves boot scripts and files to loaders and installers, over plain HTTP: what they fetch is judged by its digest. */
@@ -31,7 +35,7 @@ export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp>
   const files = new Files(options.files);
   let url = '';
   const server = createServer(
-    { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5_000 },
+    { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
     (request, response) => {
       route(request, response).catch((error: Error) => {
         options.log.warn({ cause: error.message, path: request.url }, 'a boot request failed');
@@ -40,7 +44,8 @@ export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp>
       });
     },
   );
-  server.maxConnections = 5000;
+  server.maxConnections = MOST_CONNECTIONS;
+  server.setTimeout(options.idleMs ?? IDLE_MS);
   const route = async (request: IncomingMessage, response: ServerResponse) => {
     const target = URL.parse(request.url ?? '', 'http://boot');
     if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -83,19 +88,24 @@ async function script(
   const request = bootRequest.safeParse({
     mac: query.get('mac')?.toLowerCase(),
     arch: platforms[platform],
-    uuid: query.get('uuid')?.slice(0, 64) || undefined,
+    uuid: uuidOf(query.get('uuid')),
     serial: query.get('serial')?.slice(0, 200) || undefined,
     address,
   });
   if (!request.success) return wait('the loader did not tell its MAC address');
   try {
-    const answer = await decide(request.data);
+    const answer = bootAnswer.parse(await decide(request.data));
     log.info({ mac: request.data.mac, answer: answer.spec.kind, node: answer.node }, answer.reason);
     return renderIpxe(answer, rendered);
   } catch (error) {
     log.warn({ mac: request.data.mac, cause: (error as Error).message }, 'no boot decision could be had');
     return wait('the inventory does not answer');
   }
+}
+
+/** A board without a UUID shows zeros or ones only. */
+function uuidOf(text: string | null): string | undefined {
+  return text === null || /^[0-]*$|^[f-]*$/i.test(text) ? undefined : text.slice(0, 64);
 }
 
 function text(response: ServerResponse, body: string): void {

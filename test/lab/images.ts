@@ -17,8 +17,8 @@ export function labImages(): LabImages {
   mkdirSync(cache, { recursive: true });
   const build = [process.execPath, join(import.meta.dirname, 'build-images.ts')];
   // Test files run beside each other: one builds, the others wait.
-  execFileSync('flock', [join(cache, 'images.lock'), ...build], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const directory = join(cache, 'images');
+  const lock = join(cache, 'images.lock');
+  const directory = execFileSync('flock', [lock, ...build], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
   const read = (name: string) => JSON.parse(readFileSync(join(directory, `${name}.json`), 'utf8')) as ImageManifest;
   return { directory, discovery: read('discovery-2026.11'), baseOs: read('base-os-2026.11') };
 }
