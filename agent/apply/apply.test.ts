@@ -137,7 +137,7 @@ test('everything is written as it should be, once, and in order', async () => {
     'root/.ssh/authorized_keys': `ssh-rsa AAAA somebody\n# machinedb-agent: keys between these lines are its\n${line}\n# machinedb-agent: end\n`,
   });
   expect(commands).toEqual([
-    'systemd-run --quiet --on-active=25 --unit=machinedb-undo /usr/bin/machinedb-agent recover --reload --state ' +
+    'systemd-run --quiet --collect --on-active=25 --unit=machinedb-undo /usr/bin/machinedb-agent recover --reload --state ' +
       state,
     'ssh-keygen -A',
     'sshd -t',
@@ -182,6 +182,29 @@ test('a gateway that is silent: all is as before, the cause is told, and the gen
   expect(await applyWanted(options({ generation: 8 }))).toMatchObject({ outcome: 'applied' });
 });
 
+test('a machine without ping: the server alone decides', async () => {
+  answers = { ping: { status: null, stderr: 'spawnSync ping ENOENT' } };
+  expect(await applyWanted(options())).toMatchObject({ outcome: 'applied' });
+});
+
+test('a file that cannot be put back does not keep the others from it, and is tried again', async () => {
+  const before = tree();
+  const keys = join(root, 'root/.ssh/authorized_keys');
+  const probe = async () => {
+    rmSync(keys);
+    mkdirSync(keys);
+    throw new Error('connection refused');
+  };
+  await expect(applyWanted(options({ probe }))).rejects.toThrow('/root/.ssh/authorized_keys is not a regular file');
+  expect(tree()).toEqual(
+    Object.fromEntries(Object.entries({ ...before, 'proc/sys/kernel/hostname': 'localhost' }).slice(0, -1)),
+  );
+  expect(commands.slice(-2)).toEqual(['networkctl reload', 'networkctl reconfigure eth0']);
+  rmSync(keys, { recursive: true });
+  expect(undo({ root, state, run }, 'again')).toBe(true);
+  expect(tree()).toEqual({ ...before, 'proc/sys/kernel/hostname': 'localhost' });
+});
+
 test('a server that is away while the gateway answers: undone, and tried again when it is back', async () => {
   const probe = async () => {
     throw new Error('connection refused');
@@ -206,6 +229,32 @@ test('what does not show after it was applied is undone, and the first differenc
   const { outcome, reason } = await applyWanted(options({ observe }));
   expect(outcome).toBe('undone');
   expect(reason).toBe('ssh/password_authentication is true after it was applied, wanted false');
+});
+
+test('96 an answer after the deadline confirms nothing', async () => {
+  const before = tree();
+  let now = 0;
+  const probe = async () => {
+    now += 5001;
+  };
+  expect(await applyWanted(options({ probe, clock: () => now }))).toMatchObject({
+    outcome: 'undone',
+    reason: 'the server answered after the deadline only',
+  });
+  expect(tree()).toEqual({ ...before, 'proc/sys/kernel/hostname': 'localhost' });
+});
+
+test('96 what the timer has undone cannot be confirmed any more, and is not tried again', async () => {
+  const before = tree();
+  const probe = async () => {
+    undo({ root, state, run }, 'the deadline is over');
+  };
+  expect(await applyWanted(options({ probe }))).toMatchObject({
+    outcome: 'undone',
+    reason: 'the change was undone before it was confirmed',
+  });
+  expect(tree()).toEqual({ ...before, 'proc/sys/kernel/hostname': 'localhost' });
+  expect(await applyWanted(options())).toMatchObject({ outcome: 'skipped', reason: 'the deadline is over' });
 });
 
 test('97 a second change while one waits for its confirmation is refused', async () => {

@@ -78,12 +78,12 @@ export async function applyWanted(options: ApplyOptions): Promise<Applied> {
     reload(run, root, sections, interfaces);
     if (sections.includes('network')) await confirm(options);
     await settle(options, sections);
+    confirmPending(state);
   } catch (error) {
     const reason = (error as Error).message;
     undo(options, reason, error instanceof ServerAway);
     return { outcome: 'undone', steps, reason };
   }
-  confirmPending(state);
   disarm(run);
   return { outcome: 'applied', steps };
 }
@@ -94,14 +94,18 @@ export function undo(
   reason: string,
   again = false,
 ): boolean {
-  const pending = restore(root, state, reason, again);
+  const pending = readPending(state);
   if (pending === undefined) return false;
-  disarm(run);
-  for (const section of pending.sections) {
-    // One that fails must not keep the others from being as they were.
-    try {
-      reload(run, root, [section], pending.interfaces);
-    } catch {}
+  try {
+    restore(root, state, reason, again);
+  } finally {
+    disarm(run);
+    for (const section of pending.sections) {
+      // One that fails must not keep the others from being as they were.
+      try {
+        reload(run, root, [section], pending.interfaces);
+      } catch {}
+    }
   }
   return true;
 }
@@ -141,7 +145,10 @@ async function confirm({ probe, clock, sleep, deadlineMs, run, wanted }: ApplyOp
       (error: Error) => error.message,
     );
     const gateway = silentGateway(run, wanted.network ?? {});
-    if (server === undefined && gateway === undefined) return;
+    if (server === undefined && gateway === undefined) {
+      if (clock() <= end) return;
+      throw new ServerAway('the server answered after the deadline only');
+    }
     if (clock() + AGAIN_MS >= end) {
       if (gateway !== undefined) throw new Error(gateway);
       throw new ServerAway(`the gateway answers, but the server does not: ${server}`);
@@ -173,7 +180,7 @@ const TIMER = 'machinedb-undo';
 function arm({ run, state, deadlineMs }: ApplyOptions): void {
   const seconds = Math.ceil((2 * deadlineMs + SETTLE_MS) / 1000);
   const undoing = ['/usr/bin/machinedb-agent', 'recover', '--reload', '--state', state];
-  run('systemd-run', ['--quiet', `--on-active=${seconds}`, `--unit=${TIMER}`, ...undoing]);
+  run('systemd-run', ['--quiet', '--collect', `--on-active=${seconds}`, `--unit=${TIMER}`, ...undoing]);
 }
 
 function disarm(run: Run): void {

@@ -27,15 +27,7 @@ const ROOT_UID = 0;
  * some of our files are in folders of users, who must not be able to have another file read, or the agent wait.
  */
 export function readText(root: string, path: string): string | undefined {
-  return inFolder(root, path, undefined, (folder, name) => {
-    const file = openIn(folder, name, path);
-    if (file === undefined) return undefined;
-    try {
-      return readFileSync(file, 'utf8');
-    } finally {
-      closeSync(file);
-    }
-  });
+  return inFolder(root, path, undefined, (folder, name) => lookAt(folder, name, path)?.text);
 }
 
 /** Permission bits of a file below `root`; undefined when there is none. */
@@ -56,9 +48,12 @@ export function writeFile(root: string, path: string, text: string | undefined, 
   inFolder(root, path, text === undefined ? undefined : folderMode, (folder, name) => {
     const draft = at(folder, `${name}.new`);
     rmSync(draft, { force: true });
-    if (text === undefined) rmSync(at(folder, name), { force: true });
+    const old = lookAt(folder, name, path);
+    // What is there already needs no space on a disk that may be full.
+    if (old?.text === text && (old === undefined || old.mode === mode)) return;
+    if (text === undefined) rmSync(at(folder, name));
     else {
-      writeDraft(draft, text, mode, ownerOf(folder, name, path));
+      writeDraft(draft, text, mode, old ?? fstatSync(folder));
       renameSync(draft, at(folder, name));
     }
     fsyncSync(folder);
@@ -77,11 +72,12 @@ function writeDraft(draft: string, text: string, mode: number, { uid, gid }: { u
   }
 }
 
-function ownerOf(folder: number, name: string, path: string): { uid: number; gid: number } {
+function lookAt(folder: number, name: string, path: string) {
   const file = openIn(folder, name, path);
-  if (file === undefined) return fstatSync(folder);
+  if (file === undefined) return undefined;
   try {
-    return fstatSync(file);
+    const { uid, gid, mode } = fstatSync(file);
+    return { text: readFileSync(file, 'utf8'), mode: mode & 0o777, uid, gid };
   } finally {
     closeSync(file);
   }

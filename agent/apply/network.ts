@@ -107,7 +107,10 @@ export function reloadNetwork(run: Run, root: string, interfaces: string[]): voi
 /** Which wanted gateway does not answer ARP (RFC 826), in words; undefined: they all do, whether they answer ping or not. */
 export function silentGateway(run: Run, wanted: NetworkWanted): string | undefined {
   for (const [name, { gateway }] of Object.entries(wanted.interfaces ?? {})) {
-    if (gateway === undefined || run('ping', ['-c', '1', '-W', '2', '-I', name, gateway]).status === 0) continue;
+    if (gateway === undefined) continue;
+    const { status } = run('ping', ['-c', '1', '-W', '2', '-I', name, gateway]);
+    // Without ping nobody has asked for the gateway: that it is no neighbour says nothing.
+    if (status === 0 || status === null) continue;
     const neighbour = run('ip', ['-4', 'neigh', 'show', gateway, 'dev', name]).stdout;
     if (!/lladdr/.test(neighbour) || /FAILED|INCOMPLETE/.test(neighbour))
       return `gateway ${gateway} does not answer ARP on ${name}`;

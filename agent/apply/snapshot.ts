@@ -1,4 +1,4 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeDurably } from '../durable-file.ts';
 import type { Change, Section } from './change.ts';
@@ -39,11 +39,17 @@ export function writePending(root: string, state: string, pending: Omit<Pending,
   writeDurably(pendingFile(state), JSON.stringify({ ...pending, files } satisfies Pending), 0o600);
 }
 
-/** The change is right: there is nothing to be undone any more. */
+/** The change is right: there is nothing to be undone any more. Throws when it was undone meanwhile. */
 export function confirmPending(state: string): void {
-  rmSync(pendingFile(state), { force: true });
+  const confirmed = join(state, 'confirmed.json');
+  try {
+    renameSync(pendingFile(state), confirmed);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new Error('the change was undone before it was confirmed');
+  }
   // The folder's entry must be gone on the disk, too: a power cut now must not undo what was confirmed.
-  writeDurably(join(state, 'confirmed.json'), '{}', 0o600);
+  writeDurably(confirmed, '{}', 0o600);
   rmSync(undoneFile(state), { force: true });
 }
 
@@ -53,20 +59,29 @@ export function lastUndone(state: string): Undone | undefined {
 
 /**
  * Puts every file of a pending apply back, and remembers why. Safe to be cut off and begun again at any point: the pending
- * apply is forgotten only when all is as it was.
+ * apply is forgotten only when all is as it was. Throws what kept a file from being put back, after all others were.
  *
  * @returns what was undone; undefined: nothing was pending
  */
 export function restore(root: string, state: string, reason: string, again = false): Pending | undefined {
   const pending = readPending(state);
   if (pending === undefined) return undefined;
-  for (const { path, before, mode } of pending.files) writeFile(root, path, before ?? undefined, mode);
+  const failures: unknown[] = [];
+  for (const { path, before, mode } of pending.files) {
+    // One that cannot be put back must not keep the others from it.
+    try {
+      writeFile(root, path, before ?? undefined, mode);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
   writeDurably(
     undoneFile(state),
     JSON.stringify({ generation: pending.generation, reason, again } satisfies Undone),
     0o600,
   );
-  rmSync(pendingFile(state));
+  rmSync(pendingFile(state), { force: true });
   return pending;
 }
 
