@@ -33,7 +33,7 @@ test('UEFI: a brownfield machine is left alone; asked for, its install survives 
   try {
     mark('discovered');
     await guest.line(/a disk of this machine holds data: it starts that now/, 60_000);
-    await guest.line(new RegExp(BROWNFIELD), 120_000);
+    await guest.line(new RegExp(BROWNFIELD), 300_000);
     mark('its own system runs');
     const log = site.harness.daemons[0].log.flatMap((line) =>
       line.startsWith('{') ? [JSON.parse(line) as object] : [],

@@ -144,6 +144,8 @@ function firmware(site: Site, { firmware, serial }: Machine): string[] {
   return [
     ...['-drive', 'if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd'],
     ...['-drive', `if=pflash,format=raw,unit=1,file=${variables}`],
+    // After the card's PXE the firmware tries its other ways before the disk; this one takes a minute to give up.
+    ...['-fw_cfg', 'name=opt/org.tianocore/IPv6PXESupport,string=n'],
   ];
 }
 
