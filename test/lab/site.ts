@@ -24,8 +24,8 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Opens a site whose catalogue has both images. */
-export async function openSite(): Promise<Site> {
+/** Opens a site; its images are built, and catalogued by catalogue(). `pxe: false`: without our boot service. */
+export async function openSite({ pxe }: { pxe: boolean } = { pxe: true }): Promise<Site> {
   const images = labImages();
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-site-'));
   const network = openNetwork(`${SERVER}/24`);
@@ -33,11 +33,9 @@ export async function openSite(): Promise<Site> {
     host: SERVER,
     inside: network.inside,
     environment: { MACHINEDB_IMAGES: images.directory },
-    first: {
-      MACHINEDB_PXE: 'br0',
-      MACHINEDB_PXE_POOL: '10.77.0.100-10.77.0.150',
-      MACHINEDB_PXE_ROUTER: SERVER,
-    },
+    first: pxe
+      ? { MACHINEDB_PXE: 'br0', MACHINEDB_PXE_POOL: '10.77.0.100-10.77.0.150', MACHINEDB_PXE_ROUTER: SERVER }
+      : {},
   });
   let turn = 0;
   const command = (...args: string[]) => {
