@@ -131,7 +131,7 @@ test('everything is written as it should be, once, and in order', async () => {
     'etc/apt/keyrings/machinedb-base.asc': 'KEY\n',
     'etc/apt/sources.list.d/base.sources': `${header}Types: deb\nURIs: http://deb.example.org/debian\nSuites: bookworm\nComponents: contrib main\nSigned-By: /etc/apt/keyrings/machinedb-base.asc\n`,
     'etc/apt/sources.list.d/theirs.sources': 'Types: deb\n',
-    'etc/ssh/sshd_config.d/00-machinedb.conf': `${header}PasswordAuthentication no\n`,
+    'etc/ssh/sshd_config.d/00-machinedb.conf': `${header}# Keys are kept for: root\nPasswordAuthentication no\n`,
     'etc/systemd/network/10-machinedb-eth0.network': `${header}[Match]\nPermanentMACAddress=52:54:00:00:00:01\n\n[Link]\nMTUBytes=9000\n\n[Network]\nDHCP=no\nAddress=10.1.0.5/24\nGateway=10.1.0.1\nDNS=10.1.0.53\nDomains=example.org\n`,
     'proc/sys/kernel/hostname': 'web1',
     'root/.ssh/authorized_keys': `ssh-rsa AAAA somebody\n# machinedb-agent: keys between these lines are its\n${line}\n# machinedb-agent: end\n`,

@@ -82,3 +82,17 @@ test("root's keys, with options before them or not", () => {
 test('a machine without an SSH server has no such section', () => {
   expect(observeTree({ '/etc/ssh/ssh_config': 'Host *\n' })).toBeUndefined();
 });
+
+test("keys of users that the agent keeps keys for; one's pipe or link hides nothing of the others", () => {
+  const found = observeTree({
+    '/etc/passwd':
+      'ann:x:1000:1000::/home/ann:/bin/sh\nbob:x:1001:1001::/home/bob:/bin/sh\neve:x:1002:1002::/home/eve:/bin/sh\n',
+    '/etc/ssh/sshd_config.d/00-machinedb.conf': '# ours\n# Keys are kept for: ann bob gone root\n',
+    '/home/ann/.ssh/authorized_keys': `${key}\n`,
+    '/home/bob/.ssh/authorized_keys/folder': '',
+    '/home/eve/.ssh/authorized_keys': `${key}\n`,
+  });
+  expect(found).toEqual({
+    authorized_keys: { root: {}, ann: { [fingerprint]: { type: 'ssh-ed25519' } }, bob: {} },
+  });
+});

@@ -1,21 +1,45 @@
 import type { Ssh } from '../../shared/sections/ssh.ts';
 import { readHostCertificate } from '../../shared/ssh-certificate.ts';
 import { parseSshKey, type SshKey } from '../../shared/ssh-key.ts';
+import { authorizedKeysOf, keptUsers, SSHD_SETTINGS } from '../parse/kept-keys.ts';
 import { readSshdConfig } from '../parse/sshd-config.ts';
 import type { System } from '../system.ts';
 
 const mostKeys = 1000;
+const mostUsers = 64;
 
-/** The SSH server's identity, its effective global settings (sshd_config(5)), and the keys that open root. */
+/** The SSH server's identity, its effective global settings (sshd_config(5)), and the keys that open root or are kept by us. */
 export function observe(system: System): Ssh | undefined {
-  const rootKeys = authorizedKeys(system.read('/root/.ssh/authorized_keys') ?? '');
   const observed = {
     host_keys: hostKeys(system),
     host_certificate: hostCertificate(system),
     ...settings(system),
-    authorized_keys: Object.keys(rootKeys).length === 0 ? undefined : { root: rootKeys },
+    authorized_keys: keysOfUsers(system),
   };
   return Object.values(observed).every((member) => member === undefined) ? undefined : observed;
+}
+
+/** Keys that open root, and users that the agent keeps keys for: these are there even without any key. */
+function keysOfUsers(system: System): Ssh['authorized_keys'] {
+  const kept = keptUsers(system.read(SSHD_SETTINGS));
+  const passwd = kept.length === 0 ? undefined : system.read('/etc/passwd');
+  const users = ['root', ...kept.filter((user) => user !== 'root')].slice(0, mostUsers).flatMap((user) => {
+    const path = user === 'root' ? '/root/.ssh/authorized_keys' : authorizedKeysOf(passwd, user);
+    const keys = path === undefined ? undefined : authorizedKeys(readOr(system, user, path) ?? '');
+    const shown = keys !== undefined && (kept.includes(user) || Object.keys(keys).length > 0);
+    return shown ? [[user, keys] as const] : [];
+  });
+  return users.length === 0 ? undefined : Object.fromEntries(users);
+}
+
+/** A user may put what it likes in place of its own file: that must not hide how the others are. */
+function readOr(system: System, user: string, path: string): string | undefined {
+  if (user === 'root') return system.read(path);
+  try {
+    return system.read(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function hostKeys(system: System) {

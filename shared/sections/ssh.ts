@@ -60,7 +60,7 @@ export const ssh = {
     authorized_keys: z
       .record(text, z.record(text, z.looseObject({ type: text.optional(), comment: text.optional() })))
       .optional()
-      .describe('User → fingerprint → key; only root is looked at'),
+      .describe('User → fingerprint → key, of root and of users that the agent keeps keys for'),
   }),
   intended,
   wanted,
