@@ -94,12 +94,13 @@ async function driftIsMended(node: string): Promise<void> {
   const assign = (mode: string) => site.machinedb('assign', node, '--mode', mode, '--reason', 'lab', '--yes');
   await assign('plan');
   await expect.poll(async () => (await show(node)).mode).toBe('plan');
+  // An address of another prefix, so that it does not go with the first one.
   const card = `$(ip -o -4 addr show to ${HOST} | awk '{print $2}')`;
   await ssh(HOST, 'sed -i s/prohibit-password/yes/ /etc/ssh/sshd_config.d/00-machinedb.conf; hostname other');
   await ssh(HOST, 'sed -i s/main/contrib/ /etc/apt/sources.list.d/lab.sources');
   await ssh(
     HOST,
-    `ip addr add 10.77.0.66/24 dev ${card}; systemd-run -q --on-active=2 ip addr del ${HOST}/24 dev ${card}`,
+    `ip addr add 10.77.0.66/25 dev ${card}; systemd-run -q --on-active=2 ip addr del ${HOST}/24 dev ${card}`,
   );
   const found = async () => (await story.findings(node)).map(({ section, path }) => section + path);
   const drifted = ['hostname/hostname', 'repos/apt/lab/components/main', 'ssh/permit_root_login'];
