@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that boot machines: a core each for minutes. They run after all others, which would wait too long beside them. */
+/** Tests that boot machines: both cores for minutes. They run after all others, which would wait too long beside them. */
 const lab = ['test/boot-*.test.ts'];
 
 export default defineConfig({
@@ -20,7 +20,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: 'lab', include: lab, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'lab', include: lab, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
 });
