@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type BootAnswer, bootAnswer, type BootRequest, bootRequest } from '../../shared/boot.ts';
+import { type BootAnswer, type BootRequest, bootAnswer, bootRequest } from '../../shared/boot.ts';
 import { Files } from './files.ts';
 import { firstScript, renderIpxe } from './ipxe.ts';
 
