@@ -8,7 +8,7 @@ import { type Change, describeChange, order, type Section } from './change.ts';
 import { writeFile } from './files.ts';
 import { type HostnameWanted, planHostname, setHostname } from './hostname.ts';
 import { planNetwork, reloadNetwork, silentGateway } from './network.ts';
-import { planRepos } from './repos.ts';
+import { checkRepos, planRepos } from './repos.ts';
 import { confirmPending, lastUndone, readPending, restore, writePending } from './snapshot.ts';
 import { planSsh, reloadSsh } from './ssh.ts';
 
@@ -129,6 +129,7 @@ function isDifferent(wanted: Wanted, facts: Facts, section: Section): boolean {
 
 function reload(run: Run, root: string, sections: readonly Section[], interfaces: string[]): void {
   if (sections.includes('hostname')) setHostname(root);
+  if (sections.includes('repos')) checkRepos(run, root);
   if (sections.includes('ssh')) reloadSsh(run);
   if (sections.includes('network')) reloadNetwork(run, root, interfaces);
 }

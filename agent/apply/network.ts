@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { NetworkWanted } from '../../shared/sections/network.ts';
 import { must, type Run } from '../command.ts';
 import { type Change, changesTo, type Files, header } from './change.ts';
+import { resolverFiles, unusedResolverFiles } from './resolver.ts';
 
 type Port = NonNullable<NetworkWanted['interfaces']>[string];
 
@@ -24,19 +25,34 @@ export function rendererOf(root: string): Renderer {
  */
 export function planNetwork(root: string, wanted: NetworkWanted, macs: Record<string, string>): Change[] {
   const { interfaces = {}, dns = {} } = wanted;
-  if (rendererOf(root) === 'netplan') {
-    const text = netplanText(interfaces, dns, macs);
-    return changesTo(root, 'network', { [NETPLAN]: { text, mode: 0o600 } });
-  }
-  const files: Files = Object.fromEntries(
+  const names = Object.keys(interfaces);
+  const files: Files = {
+    ...interfaceFiles(root, interfaces, dns, macs),
+    ...resolverFiles(root, dns, names.length > 0),
+  };
+  const ours = list(root, NETWORKD).filter((name) => name.startsWith('10-machinedb-'));
+  const there = [...ours.map((name) => `${NETWORKD}/${name}`), ...(existsSync(join(root, NETPLAN)) ? [NETPLAN] : [])];
+  const gone = there.filter((path) => files[path] === undefined);
+  return changesTo(root, 'network', files, [...gone, ...unusedResolverFiles(root, files)]);
+}
+
+function interfaceFiles(
+  root: string,
+  interfaces: Record<string, Port>,
+  dns: NonNullable<NetworkWanted['dns']>,
+  macs: Record<string, string>,
+): Files {
+  if (rendererOf(root) === 'netplan')
+    // netplan refuses "ethernets" without any.
+    return Object.keys(interfaces).length === 0
+      ? {}
+      : { [NETPLAN]: { text: netplanText(interfaces, dns, macs), mode: 0o600 } };
+  return Object.fromEntries(
     Object.entries(interfaces).map(([name, port]) => [
       `${NETWORKD}/10-machinedb-${name}.network`,
       { text: networkdText(name, port, dns, macs[name]), mode: 0o644 },
     ]),
   );
-  const ours = list(root, NETWORKD).filter((name) => name.startsWith('10-machinedb-'));
-  const gone = ours.map((name) => `${NETWORKD}/${name}`).filter((path) => files[path] === undefined);
-  return changesTo(root, 'network', files, gone);
 }
 
 /** systemd.network(5). */
@@ -95,6 +111,8 @@ function netplanText(
 
 /** Lets the files be in force: those of netplan are checked by it first. Throws when it or networkd refuses them. */
 export function reloadNetwork(run: Run, root: string, interfaces: string[]): void {
+  // Without interfaces of ours the name servers are in systemd-resolved's own settings, if it runs.
+  if (interfaces.length === 0) run('systemctl', ['try-restart', 'systemd-resolved.service']);
   if (rendererOf(root) === 'netplan') {
     must(run, 'netplan', ['generate']);
     must(run, 'netplan', ['apply']);
@@ -104,18 +122,26 @@ export function reloadNetwork(run: Run, root: string, interfaces: string[]): voi
   for (const name of interfaces) must(run, 'networkctl', ['reconfigure', name]);
 }
 
-/** Which wanted gateway does not answer ARP (RFC 826), in words; undefined: they all do, whether they answer ping or not. */
+/**
+ * Which wanted gateway does not answer ARP (RFC 826) or neighbour discovery (RFC 4861), in words; undefined: they all do,
+ * whether they answer ping or not.
+ */
 export function silentGateway(run: Run, wanted: NetworkWanted): string | undefined {
-  for (const [name, { gateway }] of Object.entries(wanted.interfaces ?? {})) {
-    if (gateway === undefined) continue;
-    const { status } = run('ping', ['-c', '1', '-W', '2', '-I', name, gateway]);
-    // Without ping nobody has asked for the gateway: that it is no neighbour says nothing.
-    if (status === 0 || status === null) continue;
-    const neighbour = run('ip', ['-4', 'neigh', 'show', gateway, 'dev', name]).stdout;
-    if (!/lladdr/.test(neighbour) || /FAILED|INCOMPLETE/.test(neighbour))
+  for (const [name, { gateway, gateway6 }] of Object.entries(wanted.interfaces ?? {})) {
+    if (gateway !== undefined && isSilent(run, '-4', gateway, name))
       return `gateway ${gateway} does not answer ARP on ${name}`;
+    if (gateway6 !== undefined && isSilent(run, '-6', gateway6, name))
+      return `gateway ${gateway6} does not answer neighbour discovery on ${name}`;
   }
   return undefined;
+}
+
+function isSilent(run: Run, family: '-4' | '-6', gateway: string, name: string): boolean {
+  const { status } = run('ping', ['-c', '1', '-W', '2', '-I', name, gateway]);
+  // Without ping nobody has asked for the gateway: that it is no neighbour says nothing.
+  if (status === 0 || status === null) return false;
+  const neighbour = run('ip', [family, 'neigh', 'show', gateway, 'dev', name]).stdout;
+  return !/lladdr/.test(neighbour) || /FAILED|INCOMPLETE/.test(neighbour);
 }
 
 function list(root: string, folder: string): string[] {

@@ -1,6 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReposIntended } from '../../shared/sections/repos.ts';
+import { must, type Run } from '../command.ts';
 import { type Change, changesTo, type Files, header } from './change.ts';
 import { readText } from './files.ts';
 
@@ -16,10 +17,28 @@ export function planRepos(root: string, { apt = {} }: ReposIntended, material: R
     if (key !== undefined && repository.signed_by !== undefined)
       files[repository.signed_by] = { text: key, mode: 0o644 };
   }
-  const ours = list(root, FOLDER).filter((path) => readText(root, path)?.startsWith(header));
+  const ours = sourcesOfOurs(root);
   const keyrings = list(root, KEYRINGS).filter((path) => path.startsWith(`${KEYRINGS}/machinedb-`));
   const gone = [...ours, ...keyrings].filter((path) => files[path] === undefined);
   return changesTo(root, 'repos', files, gone);
+}
+
+/**
+ * Has APT read each of our sources, without the network; what others wrote is not looked at. Throws when it refuses one:
+ * that would keep it from reading all others.
+ */
+export function checkRepos(run: Run, root: string): void {
+  for (const path of sourcesOfOurs(root)) {
+    const only = ['-o', `Dir::Etc::sourcelist=${path}`, '-o', 'Dir::Etc::sourceparts=/dev/null'];
+    must(run, 'apt-get', ['indextargets', ...only]);
+  }
+}
+
+/** What we write is a file: a link is somebody else's. */
+function sourcesOfOurs(root: string): string[] {
+  return list(root, FOLDER)
+    .filter((path) => path.endsWith('.sources') && lstatSync(join(root, path)).isFile())
+    .filter((path) => readText(root, path)?.startsWith(header));
 }
 
 type Repository = NonNullable<ReposIntended['apt']>[string];
