@@ -71,7 +71,7 @@ test('BIOS: from a dead machine to Ansible, drift, a change that would cut it of
   } finally {
     await running.close();
   }
-}, 1_200_000);
+}, 1_800_000);
 
 async function ansiblePing(): Promise<void> {
   const { site, operator, key, knownHosts } = story;

@@ -50,7 +50,7 @@ test('UEFI: a brownfield machine is left alone; asked for, its install survives 
     running = powerOn(site, machine);
     const finding = async () => (await story.findings(node)).find(({ path }) => path === '/install')?.message;
     await expect
-      .poll(finding, { timeout: 120_000, interval: 1000 })
+      .poll(finding, { timeout: 240_000, interval: 1000 })
       .toContain('holds data: ask again with --wipe if it may be lost; it is tried again');
     expect(await digestOf(disk)).toBe(before);
     mark('refused to write over data');
@@ -59,14 +59,14 @@ test('UEFI: a brownfield machine is left alone; asked for, its install survives 
     const progress = async () =>
       (await site.machinedb<{ install: { progress?: { percent?: number } } }>('show', node)).install.progress
         ?.percent ?? 0;
-    await expect.poll(progress, { timeout: 120_000, interval: 500 }).toBeGreaterThan(20);
+    await expect.poll(progress, { timeout: 240_000, interval: 500 }).toBeGreaterThan(20);
     await running.close();
     mark('power cut while writing');
     running = powerOn(site, machine);
     await expect
-      .poll(async () => (await story.acts(node, 'install.started')).length, { timeout: 120_000, interval: 1000 })
+      .poll(async () => (await story.acts(node, 'install.started')).length, { timeout: 240_000, interval: 1000 })
       .toBe(2);
-    await expect.poll(progress, { timeout: 120_000, interval: 500 }).toBeGreaterThan(20);
+    await expect.poll(progress, { timeout: 240_000, interval: 500 }).toBeGreaterThan(20);
     await Promise.all([site.harness.kill(0), site.harness.kill(1)]);
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     await Promise.all([site.harness.start(0), site.harness.start(1)]);
@@ -86,4 +86,4 @@ test('UEFI: a brownfield machine is left alone; asked for, its install survives 
   } finally {
     await running.close();
   }
-}, 1_200_000);
+}, 1_800_000);

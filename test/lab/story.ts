@@ -84,7 +84,7 @@ export async function openStory(): Promise<Story> {
       await site.machinedb('approve', node, '--fingerprint', fingerprint, '--reason', 'seen on its console');
       await site.machinedb('reinstall', node, '--reason', 'new machine', ...(wipe ? ['--wipe'] : []));
     },
-    async reach(node, state, ms = 300_000) {
+    async reach(node, state, ms = 600_000) {
       await expect.poll(async () => (await show(node)).state, { timeout: ms, interval: 1000 }).toBe(state);
     },
     async close() {
