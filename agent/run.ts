@@ -211,18 +211,19 @@ class Agent {
     let looked = clock();
     let due = 0;
     try {
-      await this.#work(token);
+      if (await this.#work(token)) return;
       for (;;) {
         if (clock() >= due) {
           due = Number.POSITIVE_INFINITY;
-          await this.#lookAgain(token);
+          if (await this.#lookAgain(token)) return;
           await this.#beat(session, token, inbox);
         }
         const message = await inbox.next(Math.min(due, looked + observeMs) - clock());
         if (message?.next_in_ms !== undefined) due = clock() + message.next_in_ms;
         if (message?.want?.includes('wanted')) await this.#fetchWanted(token);
         if (message?.want?.includes('observed')) await this.#resend(token);
-        if (message?.want?.some((want) => want === 'wanted' || want === 'install')) await this.#work(token);
+        const asked = message?.want?.some((want) => want === 'wanted' || want === 'install') ?? false;
+        if (asked && (await this.#work(token))) return;
         if (clock() >= looked + observeMs) {
           this.#facts = this.#look();
           looked = clock();
@@ -243,9 +244,12 @@ class Agent {
     return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
   }
 
-  /** What people change by hand is looked at before a heartbeat, so that a difference is known within one. */
-  async #lookAgain(token: string): Promise<void> {
-    if (this.#options.discovery === true) return;
+  /**
+   * What people change by hand is looked at before a heartbeat, so that a difference is known within one. Answers what
+   * #work does.
+   */
+  async #lookAgain(token: string): Promise<boolean> {
+    if (this.#options.discovery === true) return false;
     const before = this.#facts;
     const now = observeEach(configured, this.#options.system);
     const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
@@ -253,15 +257,18 @@ class Agent {
       sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),
       errors: Object.fromEntries([...kept(this.#facts.errors), ...Object.entries(now.errors)]),
     };
-    if (hashesText(before) === hashesText(this.#facts)) return;
+    if (hashesText(before) === hashesText(this.#facts)) return false;
     await this.#report(token);
-    await this.#work(token);
+    return await this.#work(token);
   }
 
-  /** Does the duty; what that changed is looked at and reported at once. */
-  async #work(token: string): Promise<void> {
+  /**
+   * Does the duty; what that changed is looked at and reported at once. Answers whether the machine was changed: the session
+   * may hang on an address that is gone, so that a new one is opened.
+   */
+  async #work(token: string): Promise<boolean> {
     const { duty, signal } = this.#options;
-    if (duty === undefined || signal.aborted) return;
+    if (duty === undefined || signal.aborted) return false;
     const door: Door = {
       node: this.#node!,
       identity: this.#identity,
@@ -275,9 +282,10 @@ class Agent {
           throw new Error('the server does not know the key of this node');
       },
     };
-    if (!(await duty.work(door))) return;
+    if (!(await duty.work(door))) return false;
     this.#facts = this.#look();
     await this.#report(token);
+    return true;
   }
 
   /** A session, or undefined where only plain requests get through. */

@@ -45,7 +45,7 @@ test('BIOS: from a dead machine to Ansible, drift, a change that would cut it of
       line.startsWith('{') ? [JSON.parse(line) as object] : [],
     );
     expect(log).toContainEqual(expect.objectContaining({ msg: 'TFTP', file: 'undionly.kpxe', whole: true }));
-    await expect.poll(async () => (await show(node)).health, { timeout: 60_000 }).toBe('ok');
+    await expect.poll(async () => (await show(node)).health, { timeout: 120_000 }).toBe('ok');
     expect(await show(node)).toMatchObject({ name: 'web1.lab.example.org', addresses: [`${HOST}/24`] });
     // Only the CA's line is known: the name is certified, and PID 1 is systemd.
     expect(await ssh(HOST, 'hostname -f; cat /proc/1/comm; sha256sum < /usr/bin/machinedb-agent')).toBe(
@@ -114,7 +114,7 @@ async function driftIsMended(node: string): Promise<void> {
   expect(await found()).toEqual(expect.arrayContaining([...drifted, address]));
   expect(await story.acts(node, 'apply.applied')).toHaveLength(1);
   await assign('enforce');
-  await expect.poll(async () => (await show(node)).health, { timeout: 60_000 }).toBe('ok');
+  await expect.poll(async () => (await show(node)).health, { timeout: 120_000 }).toBe('ok');
   expect(await ssh(HOST, 'cat /etc/ssh/sshd_config.d/00-machinedb.conf; hostname')).toMatch(
     /PermitRootLogin prohibit-password[\s\S]*\nweb1\n$/,
   );
@@ -132,7 +132,7 @@ async function wrongGatewayIsUndone(node: string): Promise<void> {
   });
   expect(await ssh(HOST, FILES)).toBe(before);
   await putNetwork(site, SERVER);
-  await expect.poll(async () => (await show(node)).health, { timeout: 60_000 }).toBe('ok');
+  await expect.poll(async () => (await show(node)).health, { timeout: 120_000 }).toBe('ok');
 }
 
 /** The power goes while a change waits for its confirmation: the old files are in force before the network is. */
@@ -141,14 +141,14 @@ async function resetInTheMiddle(node: string, reset: () => Promise<void>): Promi
   const before = await ssh(HOST, FILES);
   await putNetwork(site, '10.77.0.251');
   const pending = () => ssh(HOST, 'ls /var/lib/machinedb-agent/pending.json && sync').catch(() => '');
-  await expect.poll(pending, { timeout: 60_000 }).toContain('pending');
+  await expect.poll(pending, { timeout: 120_000 }).toContain('pending');
   expect(await ssh(HOST, FILES)).not.toBe(before);
   await reset();
   await expect.poll(() => ssh(HOST, FILES).catch(() => ''), { timeout: 240_000, interval: 2000 }).toBe(before);
   const reason = async () => (await story.acts(node, 'apply.undone'))[0]?.reason;
-  await expect.poll(reason, { timeout: 60_000 }).toContain('ended before the change was confirmed');
+  await expect.poll(reason, { timeout: 120_000 }).toContain('ended before the change was confirmed');
   const journal = await ssh(HOST, 'journalctl -b -o cat --no-pager -u machinedb-recover');
   expect(journal).toContain('the files before the change are back');
   await putNetwork(site, SERVER);
-  await expect.poll(async () => (await show(node)).health, { timeout: 60_000 }).toBe('ok');
+  await expect.poll(async () => (await show(node)).health, { timeout: 120_000 }).toBe('ok');
 }
