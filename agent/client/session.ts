@@ -74,10 +74,13 @@ export function openSession(server: Server, token: string, events: SessionEvents
 /** A node:http agent that connects as openConnection does: `ws` has no other door for a connection of one's own. */
 function connector(server: Server) {
   return {
-    addRequest(request: { onSocket(socket: unknown): void; destroy(error: Error): void }) {
+    addRequest(request: { onSocket(socket: unknown, error?: Error): void }) {
       openConnection(server, (error, socket) => {
-        if (error === null) request.onSocket(socket);
-        else request.destroy(error);
+        // Only so does the request tell of it: destroyed without a socket, it would stay silent for ever.
+        if (error !== null) return request.onSocket(null, error);
+        // A server that accepts and says nothing: node:http's own agent would start this clock.
+        socket.setTimeout(ANSWER_MS);
+        request.onSocket(socket);
       });
     },
   };
