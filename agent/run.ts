@@ -66,6 +66,7 @@ export interface Door {
 }
 
 const CLAIM_AGAIN_MS = 10_000;
+const PROBE_MS = 5_000;
 
 const hashesText = (facts: Facts) => JSON.stringify(Object.entries(hashesOf(facts)).sort());
 
@@ -278,7 +279,8 @@ class Agent {
       signal,
       send: async (request) => await send(this.#server, { ...request, token }),
       roundTrip: async () => {
-        if ((await fetchToken(this.#server, this.#identity, this.#node!)) === undefined)
+        // Soon asked again: a connection may hang on an address that is just going.
+        if ((await fetchToken({ ...this.#server, timeoutMs: PROBE_MS }, this.#identity, this.#node!)) === undefined)
           throw new Error('the server does not know the key of this node');
       },
     };

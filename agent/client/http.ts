@@ -12,6 +12,8 @@ export interface Server {
   /** Pins of the trusted CAs, now: they change after a rotation. */
   pins: () => readonly string[];
   clock: Clock;
+  /** How long an answer may take, milliseconds; 30 s when undefined. */
+  timeoutMs?: number;
 }
 
 /** What the server said instead of a reply. `status` 0: it could not be reached. */
@@ -117,10 +119,11 @@ function exchange(
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(request.body) }),
       ...request.headers,
     },
-    timeout: TIMEOUT_MS,
     createConnection: (_options, done) => openConnection(server, done as never),
   });
-  outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+  // The option `timeout` would be for a connection of node's own making only: a way that went dead would be waited on for ever.
+  const timeoutMs = server.timeoutMs ?? TIMEOUT_MS;
+  outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
   outgoing.on('error', reject);
   outgoing.on('response', (incoming) => {
     const chunks: Buffer[] = [];
