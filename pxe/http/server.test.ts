@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
+import { startBootHttp } from './server.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'machinedb-boot-http-'));
+const content = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
+const sha256 = createHash('sha256').update(content).digest('hex');
+const damaged = 'd'.repeat(64);
+writeFileSync(join(directory, sha256), content);
+writeFileSync(join(directory, damaged), 'something else');
+
+let asked: BootRequest[] = [];
+let answer: () => Promise<BootAnswer>;
+const local: BootAnswer = { spec: { kind: 'local' }, reason: 'it is active' };
+const log = { info: () => {}, warn: () => {} };
+const service = await startBootHttp({
+  address: '127.0.0.1',
+  port: 0,
+  files: directory,
+  decide: async (request) => {
+    asked.push(request);
+    return await answer();
+  },
+  arguments: (url) => [`machinedb.files=${url}/files`],
+  log,
+});
+afterAll(async () => {
+  await service.close();
+  rmSync(directory, { recursive: true });
+});
+beforeEach(() => {
+  asked = [];
+  answer = async () => local;
+});
+
+interface Got {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+function get(path: string, headers: OutgoingHttpHeaders = {}, method = 'GET'): Promise<Got> {
+  const { promise, resolve, reject } = Promise.withResolvers<Got>();
+  const { hostname, port } = new URL(service.url);
+  const request = http.request({ hostname, port, path, method, headers, agent: false }, (response) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('end', () =>
+      resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }),
+    );
+  });
+  request.on('error', reject);
+  request.end();
+  return promise;
+}
+
+/** What the server answers to these bytes; '' when it only ends the connection. */
+async function raw(text: string): Promise<string> {
+  const { hostname, port } = new URL(service.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  socket.write(text);
+  let got = '';
+  socket.on('data', (chunk) => {
+    got += String(chunk);
+  });
+  await new Promise((resolve) => socket.once('close', resolve));
+  return got;
+}
+
+const script = async (query: string) => String((await get(`/boot/script?${query}`)).body);
+
+test('a file is served by its digest, whole, in part, and by HEAD', async () => {
+  const whole = await get(`/files/${sha256}`);
+  expect(whole.status).toBe(200);
+  expect(whole.body.equals(content)).toBe(true);
+  expect(whole.headers).toMatchObject({ etag: `"${sha256}"`, 'content-length': '5000', 'accept-ranges': 'bytes' });
+  const part = await get(`/files/${sha256}`, { range: 'bytes=4990-' });
+  expect(part).toMatchObject({ status: 206, headers: { 'content-range': 'bytes 4990-4999/5000' } });
+  expect(part.body.equals(content.subarray(4990))).toBe(true);
+  const last = await get(`/files/${sha256}`, { range: 'bytes=-5' });
+  expect(last.body.equals(content.subarray(4995))).toBe(true);
+  const head = await get(`/files/${sha256}`, {}, 'HEAD');
+  expect(head).toMatchObject({ status: 200, headers: { 'content-length': '5000' } });
+  expect(head.body).toHaveLength(0);
+});
+
+test('a file that is not what its name says is not served', async () => {
+  expect((await get(`/files/${damaged}`)).status).toBe(404);
+});
+
+test('35 a header of 1 MB is refused', async () => {
+  expect(await raw(`GET / HTTP/1.1\r\nhost: x\r\nlong: ${'a'.repeat(1024 * 1024)}\r\n\r\n`)).toMatch(
+    /^(HTTP\/1.1 431 |$)/,
+  );
+});
+
+test('36 a request with two lengths is refused', async () => {
+  const text = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n';
+  expect(await raw(text)).toMatch(/^HTTP\/1.1 400 /);
+});
+
+test('37 a range past the end is 416; several ranges, or none that is understood, are the whole file', async () => {
+  expect(await get(`/files/${sha256}`, { range: 'bytes=5000-' })).toMatchObject({
+    status: 416,
+    headers: { 'content-range': 'bytes */5000' },
+  });
+  const many = `bytes=${Array.from({ length: 1000 }, (_, i) => `${i}-${i}`).join(',')}`;
+  for (const range of [many, 'bytes=9-1x', 'lines=1-2', 'bytes=-'])
+    expect((await get(`/files/${sha256}`, { range })).body).toHaveLength(5000);
+});
+
+test('38 a download that is taken up with another ETag gets the whole file', async () => {
+  const headers = { range: 'bytes=10-', 'if-range': '"old"' };
+  expect(await get(`/files/${sha256}`, headers)).toMatchObject({ status: 200 });
+  expect(await get(`/files/${sha256}`, { ...headers, 'if-range': `"${sha256}"` })).toMatchObject({ status: 206 });
+});
+
+test('39 no path leads out of the folder', async () => {
+  for (const path of [
+    '/files/../server.ts',
+    '/files/%2e%2e%2fx',
+    '/files/%252e%252e/x',
+    '/files/',
+    `/files/${sha256}/..`,
+    '/../etc/passwd',
+  ])
+    expect([path, (await get(path)).status]).toEqual([path, 404]);
+  expect((await get('/boot/script', {}, 'POST')).status).toBe(405);
+});
+
+test('the first script asks with all that iPXE knows; the second is the answer', async () => {
+  expect(String((await get('/boot/ipxe')).body)).toContain(`${service.url}/boot/script?mac=\${netX/mac}`);
+  const query = 'mac=52:54:00:00:00:01&platform=efi&uuid=11111111-2222-3333-4444-555555555555&serial=S1';
+  expect(await script(query)).toBe('#!ipxe\necho machinedb: it is active\nexit 1\n');
+  expect(asked).toEqual([
+    {
+      mac: '52:54:00:00:00:01',
+      arch: 7,
+      uuid: '11111111-2222-3333-4444-555555555555',
+      serial: 'S1',
+      address: '127.0.0.1',
+    },
+  ]);
+  expect(await script('mac=52:54:00:00:00:01&platform=pcbios')).toContain('sanboot --no-describe --drive 0x80 || exit');
+});
+
+test('a kernel gets the words of the answer and those of the boot service', async () => {
+  answer = async () => ({
+    spec: { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: ['quiet', 'machinedb.pin=ff'] },
+    reason: 'unknown machine: it is looked at',
+  });
+  const text = await script('mac=52:54:00:00:00:01&platform=efi');
+  expect(text).toContain(
+    `kernel ${service.url}/files/${'a'.repeat(64)} initrd=initrd quiet machinedb.pin=ff machinedb.files=${service.url}/files BOOTIF=01-\${netX/mac:hexhyp} || goto failed`,
+  );
+});
+
+test('40 and 41 a newline or a meaning of iPXE in an answer never reaches a script', async () => {
+  answer = async () => ({
+    spec: { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: ['x\nshell'] },
+    reason: 'r',
+  });
+  expect(await script('mac=52:54:00:00:00:01&platform=efi')).toContain('the inventory does not answer');
+  answer = async () => ({ ...local, reason: `name \${x} 'y'\nshell && reboot` });
+  expect((await script('mac=52:54:00:00:00:01&platform=efi')).split('\n')).toEqual([
+    '#!ipxe',
+    'echo machinedb: name ??x? ?y??shell ?? reboot',
+    'exit 1',
+    '',
+  ]);
+});
+
+test('an inventory that fails, and a loader that does not say who it is, are asked again, never a dead end', async () => {
+  answer = async () => {
+    throw new Error('database away');
+  };
+  for (const query of ['mac=52:54:00:00:00:01&platform=efi', 'mac=x', ''])
+    expect(await script(query)).toMatch(/sleep 10\nchain --replace --autofree \S+\/boot\/ipxe \|\| reboot\n$/);
+});
