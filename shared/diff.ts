@@ -10,9 +10,12 @@ export interface Difference {
   got?: unknown;
 }
 
+/** Key of what is applied, and shows in no file of the machine. */
+const UNOBSERVED = 'unobserved';
+
 /**
- * Where a machine differs from what is wanted of it. Only what is wanted is looked at: more is not wrong. A section that
- * was not observed is unknown, never equal.
+ * Where a machine differs from what is wanted of it. Only what is wanted is looked at: more is not wrong; members named
+ * "unobserved" are not, as nothing reports them. A section that was not observed is unknown, never equal.
  */
 export function differences(wanted: unknown, observed: unknown): Difference[] {
   if (observed === undefined) return [{ path: '', kind: 'unknown', expected: wanted }];
@@ -24,7 +27,7 @@ function* compare(wanted: unknown, observed: unknown, path: string): Generator<D
     yield { path, kind: 'missing', expected: wanted };
   } else if (isMembers(wanted) && isMembers(observed)) {
     for (const [key, member] of Object.entries(wanted))
-      yield* compare(member, observed[key], `${path}/${escapePointer(key)}`);
+      if (key !== UNOBSERVED) yield* compare(member, observed[key], `${path}/${escapePointer(key)}`);
   } else if (canonical(wanted) !== canonical(observed)) {
     yield { path, kind: 'mismatch', expected: wanted, got: observed };
   }
@@ -49,4 +52,9 @@ function* walk(from: unknown, to: unknown, path: string): Generator<Change> {
   } else if (canonical(from ?? null) !== canonical(to ?? null)) {
     yield { path, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
   }
+}
+
+/** Whether a difference is a loss of redundancy: told as a finding, and neither mended nor undone by applying. */
+export function isDegradation(section: string, path: string): boolean {
+  return section === 'network' && /\/bond\/members_up$/.test(path);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { canonicalIp, networkOf } from './ip.ts';
+import { canonicalIp, ipAfter, networkOf } from './ip.ts';
 
 test.each([
   ['10.1.0.5', '10.1.0.5'],
@@ -28,4 +28,15 @@ test.each([
   ['::1', 128, '::1/128'],
 ])('networkOf(%o, %o) is %o', (address, prefix, network) => {
   expect(networkOf(address, prefix)).toBe(network);
+});
+
+test.each([
+  ['10.1.0.0', 7, '10.1.0.7'],
+  ['10.1.255.250', 10, '10.2.0.4'],
+  ['255.255.255.255', 0, '255.255.255.255'],
+  ['255.255.255.255', 1, undefined],
+  ['2001:db8::', 65_536, '2001:db8::1:0'],
+  ['ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', 1, undefined],
+])('ipAfter(%o, %o) is %o', (address, count, after) => {
+  expect(ipAfter(address, count)).toBe(after);
 });

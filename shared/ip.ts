@@ -24,7 +24,27 @@ export function ipBytes(address: string): number[] {
 /** The network that a canonical address with this prefix length lies in, as CIDR: 10.1.0.5 and 24 are 10.1.0.0/24. */
 export function networkOf(address: string, prefix: number): string {
   const bytes = ipBytes(address).map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefix - index * 8))));
-  const hex = () => bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  const text = bytes.length === 4 ? bytes.join('.') : canonicalIp(hex().replace(/.{4}(?=.)/g, '$&:'));
-  return `${text}/${prefix}`;
+  return `${ipText(bytes)}/${prefix}`;
+}
+
+/** Whether a canonical address lies in a network in CIDR notation. */
+export function isInside(address: string, cidr: string): boolean {
+  const [, length] = cidr.split('/');
+  return address.includes(':') === cidr.includes(':') && networkOf(address, Number(length)) === cidr;
+}
+
+/** The address that lies `count` after a canonical one; undefined past the last of its family. */
+export function ipAfter(address: string, count: number): string | undefined {
+  const bytes = ipBytes(address);
+  const value = bytes.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n) + BigInt(count);
+  const hex = value.toString(16).padStart(bytes.length * 2, '0');
+  return hex.length > bytes.length * 2
+    ? undefined
+    : ipText(bytes.map((_, i) => Number(`0x${hex.slice(i * 2, i * 2 + 2)}`)));
+}
+
+function ipText(bytes: number[]): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return canonicalIp(hex.replace(/.{4}(?=.)/g, '$&:'))!;
 }

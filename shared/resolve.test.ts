@@ -92,3 +92,18 @@ test('a port that no port fits, and one that two interfaces mean, are told', () 
 test('nothing intended is nothing wanted', () => {
   expect(resolve({ intent: {}, observed, allocations: [], networks })).toEqual({ wanted: {}, problems: [] });
 });
+
+test('a network is wanted when all its addresses are given out, and not before', () => {
+  const interfaces = {
+    ens1: { addresses: { a: { network: 'mgmt' } } },
+    ens2: { addresses: { a: { network: 'data', by: 'unit' as const } } },
+  };
+  const intent: Intent = { hostname: { hostname: 'n1' }, network: { interfaces } };
+  const first = { interface: 'ens1', label: 'a', network: 'mgmt', address: '10.1.0.5' };
+  const second = { interface: 'ens2', label: 'a', network: 'data', address: '10.2.0.7' };
+  const of = (allocations: (typeof first)[]) => resolve({ intent, observed, allocations, networks }).wanted;
+  expect(of([first])).toEqual({ hostname: { hostname: 'n1' } });
+  expect(of([first, second])).toMatchObject({
+    network: { interfaces: { ens1: { addresses: { '10.1.0.5/24': {} } }, ens2: { addresses: { '10.2.0.7/16': {} } } } },
+  });
+});

@@ -1,9 +1,11 @@
+import { bgp } from './bgp.ts';
 import { cpu } from './cpu.ts';
 import { disks } from './disks.ts';
 import { firmware } from './firmware.ts';
 import { gpus } from './gpus.ts';
 import { hostname } from './hostname.ts';
 import { image } from './image.ts';
+import { lldp } from './lldp.ts';
 import { memory } from './memory.ts';
 import { mode } from './mode.ts';
 import { network } from './network.ts';
@@ -16,6 +18,7 @@ import { role } from './role.ts';
 import { ssh } from './ssh.ts';
 import { system } from './system.ts';
 import { tags } from './tags.ts';
+import { time } from './time.ts';
 
 /** Every section there is: `observed` is what machines report, `intended` what people want. */
 export const sections = {
@@ -24,14 +27,17 @@ export const sections = {
   memory,
   pci,
   nics,
+  lldp,
   disks,
   gpus,
   firmware,
   os,
   hostname,
   network,
+  bgp,
   ssh,
   repos,
+  time,
   placement,
   role,
   tags,

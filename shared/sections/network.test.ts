@@ -8,7 +8,11 @@ test('an intent', () => {
       mgmt: {
         match: { mac: 'b8:3f:d2:00:00:01' },
         mtu: 9000,
-        addresses: { main: { network: 'mgmt' }, v6: { network: 'mgmt6', address: '2001:db8::5' } },
+        addresses: {
+          main: { network: 'mgmt' },
+          v6: { network: 'mgmt6', address: '2001:db8::5' },
+          bmc: { network: 'bmc', by: 'unit', offset: 100 },
+        },
         gateway: '10.1.0.1',
         gateway6: '2001:db8::1',
       },
@@ -28,14 +32,25 @@ test.each([
     { interfaces: { a: { addresses: { main: { network: 'mgmt', address: '2001:DB8::0:5' } } } } },
     'interfaces.a.addresses.main.address: write this address as 2001:db8::5',
   ],
-  [{ interfaces: { a: { match: {} } } }, 'interfaces.a.match: match names at least one of mac, name, pci, driver'],
+  [
+    { interfaces: { a: { addresses: { main: { network: 'mgmt', address: '10.1.0.5', by: 'unit' } } } } },
+    'interfaces.a.addresses.main.by: an address is given, or follows from the unit: leave one of "address" and "by" out',
+  ],
+  [
+    { interfaces: { a: { addresses: { main: { network: 'mgmt', offset: 5 } } } } },
+    'interfaces.a.addresses.main.offset: an offset goes with by: "unit"',
+  ],
+  [
+    { interfaces: { a: { match: {} } } },
+    'interfaces.a.match: match names at least one of mac, name, pci, driver, lldp',
+  ],
   [
     { interfaces: { a: { match: { mac: 'B8-3F-D2-00-00-01' } } } },
     'interfaces.a.match.mac: write a MAC as aa:bb:cc:dd:ee:ff, in lower case',
   ],
   [
     { interfaces: { a: { match: { name: 'eth0\nExecStart=' } } } },
-    'interfaces.a.match.name: an interface has a name of 1 to 15 characters without "/", ":" and blanks',
+    'interfaces.a.match.name: an interface has a name of 1 to 15 letters, digits, ".", "_" and "-", a letter or digit first',
   ],
   [{ interfaces: { a: { gateway: '2001:db8::1' } } }, 'interfaces.a.gateway: not an IPv4 address; IPv6 has gateway6'],
   [{ interfaces: { a: { gateway6: '10.1.0.1' } } }, 'interfaces.a.gateway6: not an IPv6 address; IPv4 has gateway'],

@@ -35,3 +35,35 @@ test.each([
 ])('%j', (apt, message) => {
   expect(issues(repos.intended, { apt })).toEqual([message]);
 });
+
+const kernel = { packages: { 'linux-image-*': true }, pin: 'release n=bookworm-backports', priority: 990 };
+const rocky = { baseurl: { 'https://mirror.example.org/$releasever/os/$basearch/': true }, priority: 10 };
+const wrongPin =
+  'write a pin as apt_preferences(5) does: "release o=Debian,n=bookworm-backports", "origin HOST" or "version 1.2*"';
+const wrongUrl = 'write a URL (https://...) without credentials; $releasever and the like are as dnf.conf(5) has them';
+
+test('pins, and repositories of dnf, which have the shape of what is observed', () => {
+  const intent = { apt_pins: { kernel, no: { ...kernel, pin: 'origin x.example', priority: -1 } }, dnf: { rocky } };
+  expect(repos.intended.parse(intent)).toEqual(intent);
+  expect(repos.observed.parse(intent)).toEqual(intent);
+});
+
+test.each([
+  [{ apt_pins: { a: { ...kernel, pin: 'release n=a\nPin-Priority: 1' } } }, `apt_pins.a.pin: ${wrongPin}`],
+  [{ apt_pins: { a: { ...kernel, pin: 'origin "x"' } } }, `apt_pins.a.pin: ${wrongPin}`],
+  [{ apt_pins: { a: { ...kernel, priority: 0 } } }, 'apt_pins.a.priority: APT has no priority 0'],
+  [{ apt_pins: { a: { ...kernel, packages: {} } } }, 'apt_pins.a.packages: a pin is about at least one package'],
+  [
+    { apt_pins: { a: { ...kernel, packages: { 'a\nb': true } } } },
+    'apt_pins.a.packages.a\nb: name a package by lower-case letters, digits, "+", "-" and "." (*, ? and src: as in apt_preferences(5))',
+  ],
+  [{ dnf: { main: rocky } }, 'dnf: a repository is not called "main": that is the name of the options of dnf'],
+  [{ dnf: { '../a': rocky } }, 'dnf.../a: name a repository with letters, digits, ".", "_" and "-", at most 64'],
+  [{ dnf: { a: {} } }, 'dnf.a.baseurl: a repository has a baseurl, a metalink or a mirrorlist'],
+  [{ dnf: { a: { metalink: 'https://x.example/$(id)' } } }, `dnf.a.metalink: ${wrongUrl}`],
+  [{ dnf: { a: { metalink: 'https://me:pw@x.example/' } } }, `dnf.a.metalink: ${wrongUrl}`],
+  [{ dnf: { a: { metalink: 'https://x.example/\ngpgcheck=0' } } }, `dnf.a.metalink: ${wrongUrl}`],
+  [{ dnf: { a: { ...rocky, key: 'x' } } }, 'dnf.a.key: a key is an armoured OpenPGP public key block'],
+])('%j', (intent, message) => {
+  expect(issues(repos.intended, intent)).toEqual([message]);
+});
