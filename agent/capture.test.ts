@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { capture } from './capture.ts';
 import { observeAll } from './facts.ts';
-import { openSystem, type System } from './system.ts';
+import { ADDRESSES, LLDP_NEIGHBORS, openSystem, type System } from './system.ts';
 import { fixture, testCaptured } from './testing/fixture.ts';
 import { makeTree } from './testing/tree.ts';
 
@@ -104,4 +104,18 @@ test('an archive is never overwritten', () => {
   const out = join(home, 'taken.tar.gz');
   capture(() => 1, out);
   expect(() => capture(() => 1, out)).toThrow(`${out} exists: remove it, or name another file`);
+});
+
+test('what the agent asks for is in an archive like files', () => {
+  const live = openSystem();
+  const answered = { ...live, read: live.read, readBytes: live.readBytes };
+  answered.readBytes = (path) => (path === LLDP_NEIGHBORS ? Buffer.from('{}') : live.readBytes(path));
+  const observe = ({ read }: System) => [read(ADDRESSES), read('/proc/net/dev'), read(LLDP_NEIGHBORS)];
+  const { report, again, listed } = throughArchive(observe, answered);
+  expect(report[0]).toMatch(/^lo 127\.0\.0\.1\/8$/m);
+  expect(again).toEqual(report);
+  expect(listed).toContain(LLDP_NEIGHBORS.slice(1));
+  const without = throughArchive(({ read }) => [read('/proc/uptime'), read(LLDP_NEIGHBORS)], live);
+  expect(without.report[1]).toBeUndefined();
+  expect(without.listed).toEqual(['proc/uptime']);
 });

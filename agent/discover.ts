@@ -5,7 +5,7 @@ import { hardwareOf } from './client/hardware.ts';
 import { ServerError, send } from './client/http.ts';
 import { type Identity, identityText, makeClaim, newIdentity } from './client/identity.ts';
 import type { Run } from './command.ts';
-import { contentsOf, markOf } from './install/guard.ts';
+import { contentsOf, isHalfWritten, markOf } from './install/guard.ts';
 import { handOver } from './install/hand-over.ts';
 import { installImage, type Order, type Told } from './install/install.ts';
 import type { Door, Duty } from './run.ts';
@@ -55,7 +55,7 @@ async function fetchOrder(door: Door): Promise<Order | undefined> {
   }
 }
 
-/** A machine with data on a disk starts that disk; one without waits here for a person. */
+/** A machine with data on a disk starts that disk; one without, or with half an image on it, waits here for a person. */
 async function leaveAlone(discovery: Discovery, door: Door): Promise<void> {
   const disks = Object.values(door.facts.sections.disks ?? {});
   const starts_disk = disks.some(
@@ -74,7 +74,7 @@ async function leaveAlone(discovery: Discovery, door: Door): Promise<void> {
 function holdsData({ devices }: Discovery, name: string, size: number): boolean {
   const fd = openSync(join(devices, name), 'r');
   try {
-    return contentsOf(fd, size, markOf('', 0)) === 'data';
+    return contentsOf(fd, size, markOf('', 0)) === 'data' && !isHalfWritten(fd, size);
   } finally {
     closeSync(fd);
   }

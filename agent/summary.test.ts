@@ -10,6 +10,13 @@ test('a server in a few lines', () => {
       cpu: { model: 'AMD EPYC 7543P', sockets: 1, cores: 32, threads: 64 },
       memory: { total_bytes: 270 * 1024 ** 3, slots: 16, dimms: { A1: {}, A2: {} }, nodes: { 0: {}, 1: {} } },
       nics: { '52:54:00:12:34:56': { name: 'eno1', speed_mbps: 25000, driver: 'mlx5_core' } },
+      lldp: {
+        eno1: {
+          a: { system_name: 'sw1', chassis_id: '00:1c:73:00:01:00', port_id: 'Ethernet7/1' },
+          b: { chassis_id: '00:1c:73:00:02:00', port_id: '516' },
+          truncated: { dropped: 2 },
+        },
+      },
       disks: { S1: { name: 'nvme0n1', size_bytes: 960197124096, transport: 'nvme' }, truncated: { dropped: 7 } },
       firmware: { mode: 'uefi', version: '2.2.4', secure_boot: true },
       hostname: { hostname: 'db1', fqdn: 'db1.example.org' },
@@ -24,6 +31,9 @@ test('a server in a few lines', () => {
       'cpu        AMD EPYC 7543P  1 socket, 32 cores, 64 threads',
       'memory     270 GiB  2 of 16 slots  2 NUMA nodes',
       'nic        eno1  52:54:00:12:34:56  25 Gb/s  mlx5_core',
+      'cable      eno1  to  sw1  Ethernet7/1',
+      'cable      eno1  to  00:1c:73:00:02:00  516',
+      'cable      and 2 more',
       'disk       nvme0n1  S1  894 GiB  nvme',
       'disk       and 7 more',
       'not known  os: /etc/os-release is not a regular file: it was not read',

@@ -15,6 +15,9 @@ export function formatFacts({ sections, errors }: Facts): string {
     ['memory', memory(sections)],
     ...each('gpu', sections.gpus, (id, gpu) => words(id, gpu.model ?? words(gpu.vendor, gpu.device), gpu.driver)),
     ...each('nic', sections.nics, (id, nic) => words(nic.name, id, speed(nic.speed_mbps), nic.driver, nic.pci)),
+    ...Object.entries(sections.lldp ?? {}).flatMap(([port, neighbors]) =>
+      each('cable', neighbors, (_, end) => words(port, 'to', end.system_name ?? end.chassis_id, end.port_id)),
+    ),
     ...each('disk', sections.disks, (id, disk) =>
       words(disk.name, disk.model, id, bytes(disk.size_bytes), disk.transport),
     ),

@@ -9,6 +9,7 @@ import {
   realpathSync,
   statSync,
 } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { underRoot } from './root.ts';
 
 /**
@@ -34,6 +35,15 @@ export interface System {
 
 /** Largest file a section may ask for: /proc/cpuinfo of 4,096 CPUs is about 8 MiB. */
 export const maxFileBytes = 16 * 1024 * 1024;
+
+/**
+ * A file that the kernel lacks, so that a capture has it, too: which interface has which IPv4 address, a line each
+ * ('eth0 10.1.0.5/24'), by getifaddrs(3). Interfaces without a link are not in it.
+ */
+export const ADDRESSES = '/proc/net/ipv4_addresses';
+
+/** Likewise: what systemd-networkd answered about its LLDP neighbours, in JSON, where it was asked (neighbors.ts). */
+export const LLDP_NEIGHBORS = '/run/systemd/netif/lldp_neighbors.json';
 
 // These say that this process is out of something, not that the machine lacks a file.
 const ours = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
@@ -62,6 +72,7 @@ export function openSystem(root = ''): System {
   const at = (path: string, last?: 'link') =>
     base === '' ? path : orAbsent(() => underRoot(base, path, last ?? 'follow'));
   const bytes = (path: string) => {
+    if (base === '' && path === ADDRESSES) return Buffer.from(liveAddresses());
     const place = at(path);
     return place === undefined ? undefined : readRegular(place, path);
   };
@@ -82,6 +93,16 @@ export function openSystem(root = ''): System {
     },
     real: (path) => (base === '' ? orAbsent(() => realpathSync.native(path)) : at(path)?.slice(base.length)),
   };
+}
+
+function liveAddresses(): string {
+  const lines = Object.entries(networkInterfaces()).flatMap(([label, addresses = []]) =>
+    // An address with a label of its own (eth0:1) is its interface's.
+    addresses.flatMap(({ family, cidr }) =>
+      family === 'IPv4' && cidr !== null ? [`${label.split(':')[0]} ${cidr}\n`] : [],
+    ),
+  );
+  return lines.sort().join('');
 }
 
 // stat comes first: opening a FIFO may block and opening a device may act, and an absent file costs no exception.

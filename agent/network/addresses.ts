@@ -23,8 +23,16 @@ export function parseLocal(trie: string): string[] {
   return [...found];
 }
 
+/** The addresses of the lines of ADDRESSES (see system.ts), without 127.0.0.0/8. */
+export function parseAddresses(lines: string): Address[] {
+  return lines.split('\n').flatMap((line): Address[] => {
+    const [, name, cidr] = /^(\S+) ((?!127\.)[\d.]+\/\d+)$/.exec(line) ?? [];
+    return name === undefined || cidr === undefined ? [] : [{ interface: name, cidr, family: 'ipv4' }];
+  });
+}
+
 /**
- * Puts IPv4 addresses on interfaces. No file says which has which, so the connected routes tell: an address belongs to
+ * Puts IPv4 addresses on interfaces. No file of the kernel says which has which, so the connected routes tell: an address belongs to
  * the interface of the longest one that holds it. An address that none or two hold (a /32 on lo, two ports on one
  * subnet) is left out rather than guessed, but for the /32 of a cloud's port whose gateway has a host route.
  */

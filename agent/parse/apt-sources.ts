@@ -11,9 +11,9 @@ export interface AptSource {
   signed_by: string | undefined;
 }
 
-/** The deb822 form of sources.list(5): paragraphs of fields, continued by lines that begin with a blank. */
-export function parseDeb822(text: string): AptSource[] {
-  return text.split(/\n(?:[ \t]*\n)+/).flatMap((paragraph) => {
+/** Paragraphs of deb822(5), by field in lower case: fields are continued by lines that begin with a blank. */
+export function paragraphs(text: string): Map<string, string>[] {
+  return text.split(/\n(?:[ \t]*\n)+/).map((paragraph) => {
     const fields = new Map<string, string>();
     let last: string | undefined;
     for (const line of paragraph.split('\n')) {
@@ -25,6 +25,13 @@ export function parseDeb822(text: string): AptSource[] {
         fields.set(last, value.trim());
       }
     }
+    return fields;
+  });
+}
+
+/** The deb822 form of sources.list(5). */
+export function parseDeb822(text: string): AptSource[] {
+  return paragraphs(text).flatMap((fields) => {
     const list = (name: string) => (fields.get(name) ?? '').split(/\s+/).filter(Boolean);
     if (list('types').length === 0 || list('uris').length === 0) return [];
     return [

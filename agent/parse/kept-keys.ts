@@ -8,6 +8,8 @@ export function keptUsersLine(users: string[]): string | undefined {
   return users.length === 0 ? undefined : `${PREFIX}${[...users].sort().join(' ')}`;
 }
 
+export const isKeptUsersLine = (line: string) => line.startsWith(PREFIX);
+
 /** Users of that line, from the text of our settings. */
 export function keptUsers(settings: string | undefined): string[] {
   const line = settings?.split('\n').find((each) => each.startsWith(PREFIX));

@@ -1,5 +1,5 @@
-import { posix } from 'node:path';
 import type { System } from '../system.ts';
+import { glob } from './glob.ts';
 
 // sshd's own limit of Include in Include.
 const deepest = 16;
@@ -23,7 +23,7 @@ export function readSshdConfig(system: System, path: string): Map<string, string
       if (key === 'match') forAll = values.length === 1 && values[0].toLowerCase() === 'all';
       else if (!forAll) continue;
       else if (key === 'include') {
-        for (const pattern of values) for (const each of glob(system, pattern)) read(each, depth + 1);
+        for (const pattern of values) for (const each of glob(system, '/etc/ssh', pattern)) read(each, depth + 1);
       } else {
         const before = settings.get(key);
         if (before === undefined) settings.set(key, [values[0]]);
@@ -41,15 +41,4 @@ function words(line: string): string[] {
   const texts = found.map(([, quoted, bare]) => ({ text: quoted ?? bare ?? '', bare: quoted === undefined }));
   const comment = texts.findIndex(({ text, bare }) => bare && text.startsWith('#'));
   return (comment === -1 ? texts : texts.slice(0, comment)).map(({ text }) => text);
-}
-
-// glob(7) in the last component, relative to /etc/ssh; files in lexical order, as sshd reads them.
-function glob(system: System, pattern: string): string[] {
-  const path = posix.resolve('/etc/ssh', pattern);
-  const [folder, file] = [posix.dirname(path), posix.basename(path)];
-  if (!/[*?[]/.test(file)) return [path];
-  return system
-    .list(folder)
-    .filter((name) => posix.matchesGlob(name, file) && (file.startsWith('.') || !name.startsWith('.')))
-    .map((name) => `${folder}/${name}`);
 }

@@ -1,8 +1,10 @@
+import { observe as bgp } from './bgp.ts';
 import { observe as cpu } from './cpu.ts';
 import { observe as disks } from './disks.ts';
 import { observe as firmware } from './firmware.ts';
 import { observe as gpus } from './gpus.ts';
 import { observe as hostname } from './hostname.ts';
+import { observe as lldp } from './lldp.ts';
 import { observe as memory } from './memory.ts';
 import { observe as network } from './network.ts';
 import { observe as nics } from './nics.ts';
@@ -11,6 +13,7 @@ import { observe as pci } from './pci.ts';
 import { observe as repos } from './repos.ts';
 import { observe as ssh } from './ssh.ts';
 import { observe as system } from './system.ts';
+import { observe as time } from './time.ts';
 
 /** Every section the agent observes, in the order of a report. To add one: a file beside this one, and a line here. */
 export const observers = {
@@ -19,12 +22,15 @@ export const observers = {
   memory,
   pci,
   nics,
+  lldp,
   disks,
   gpus,
   firmware,
   os,
   hostname,
   network,
+  bgp,
   ssh,
   repos,
+  time,
 };

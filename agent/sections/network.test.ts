@@ -39,11 +39,21 @@ testCaptured('bonds', () => {
 
 test('a bond with a VLAN and a bridge on it, beside the bridges of Docker and libvirt', () => {
   const found = observeTree({
-    ...netdev('eth0', 'pci0000:00/0000:00:01.0', { address: 'b8:3f:d2:00:00:01\n', mtu: '9000\n' }),
+    ...netdev('eth0', 'pci0000:00/0000:00:01.0', {
+      address: 'b8:3f:d2:00:00:01\n',
+      mtu: '9000\n',
+      'bonding_slave/mii_status': 'up\n',
+    }),
     ...netdev('bond0', 'virtual', {
       address: 'b8:3f:d2:00:00:01\n',
       mtu: '9000\n',
       'bonding/slaves': 'eth0 eth9\n',
+      'bonding/mode': '802.3ad 4\n',
+      'bonding/lacp_rate': 'fast 1\n',
+      'bonding/xmit_hash_policy': 'layer3+4 1\n',
+      'bonding/miimon': '100\n',
+      'bonding/min_links': '0\n',
+      'bonding/primary': '\n',
     }),
     ...netdev('bond0.100', 'virtual', { mtu: '1500\n', uevent: 'DEVTYPE=vlan\nINTERFACE=bond0.100\n' }),
     ...netdev('br0', 'virtual', {
@@ -61,9 +71,15 @@ test('a bond with a VLAN and a bridge on it, beside the bridges of Docker and li
   });
   expect(found?.interfaces).toEqual({
     eth0: { kind: 'physical', mac: 'b8:3f:d2:00:00:01', mtu: 9000, addresses: {}, routes: {} },
-    bond0: { kind: 'bond', mac: 'b8:3f:d2:00:00:01', mtu: 9000, members: { eth0: true }, addresses: {}, routes: {} },
+    bond0: {
+      ...{ kind: 'bond', mac: 'b8:3f:d2:00:00:01', mtu: 9000, members: { eth0: true }, addresses: {}, routes: {} },
+      bond: {
+        ...{ mode: '802.3ad', lacp_rate: 'fast', transmit_hash: 'layer3+4', mii_monitor_ms: 100, min_links: 0 },
+        members_up: 1,
+      },
+    },
     'bond0.100': { kind: 'vlan', mtu: 1500, vlan: 100, parent: 'bond0', addresses: {}, routes: {} },
-    br0: { kind: 'bridge', mtu: 1500, members: { 'bond0.100': true }, addresses: {}, routes: {} },
+    br0: { kind: 'bridge', stp: false, mtu: 1500, members: { 'bond0.100': true }, addresses: {}, routes: {} },
   });
   expect(network.observed.parse(found)).toEqual(found);
 });
@@ -143,6 +159,24 @@ test('an address is never guessed: two ports on one subnet, a /32 of nobody', ()
   });
   expect(found?.interfaces?.eth0?.addresses).toEqual({});
   expect(found?.interfaces?.eth1?.addresses).toEqual({});
+});
+
+test('where getifaddrs was asked, nothing is left out: two ports on one subnet, a VRF, the loopback interface', () => {
+  const found = observeTree({
+    ...netdev('eth0', 'pci0000:00/0000:00:01.0'),
+    ...netdev('eth1', 'pci0000:00/0000:00:02.0'),
+    '/sys/devices/pci0000:00/0000:00:02.0/net/eth1/master': { link: '../../../../virtual/net/blue' },
+    ...netdev('blue', 'virtual', { mtu: '65575\n', flags: '0x481\n', uevent: 'INTERFACE=blue\n' }),
+    ...netdev('lo', 'virtual', { mtu: '65536\n' }),
+    '/proc/net/fib_trie': leaf('10.1.0.5') + leaf('10.1.0.6') + leaf('10.255.0.1') + leaf('127.0.0.1'),
+    '/proc/net/ipv4_addresses': 'eth0 10.1.0.5/24\neth1 10.1.0.6/24\nlo 10.255.0.1/32\nlo 127.0.0.1/8\n',
+  });
+  expect(found?.interfaces).toEqual({
+    eth0: { kind: 'physical', mtu: 1500, addresses: { '10.1.0.5/24': { family: 'ipv4' } }, routes: {} },
+    eth1: { kind: 'physical', vrf: 'blue', mtu: 1500, addresses: { '10.1.0.6/24': { family: 'ipv4' } }, routes: {} },
+    blue: { kind: 'vrf', mtu: 65575, addresses: {}, routes: {} },
+    lo: { kind: 'loopback', mtu: 65536, addresses: { '10.255.0.1/32': { family: 'ipv4' } }, routes: {} },
+  });
 });
 
 test("a router's learned routes are cut, and the report says so", () => {

@@ -1,12 +1,12 @@
 import { networkOf } from '../../shared/ip.ts';
 import type { Network } from '../../shared/sections/network.ts';
-import { type Address, parseAddresses6, parseLocal, placeAddresses } from '../network/addresses.ts';
+import { type Address, parseAddresses, parseAddresses6, parseLocal, placeAddresses } from '../network/addresses.ts';
 import { isPhysical, kindOf, type Netdev, netdevs, unicastMac } from '../network/netdev.ts';
 import { dnsOf } from '../network/resolver.ts';
 import { parseRoutes, parseRoutes6, type Route } from '../network/routes.ts';
 import { keyed } from '../parse/keyed.ts';
 import { whole } from '../parse/numbers.ts';
-import type { System } from '../system.ts';
+import { ADDRESSES, type System } from '../system.ts';
 
 // A router with more routes than this learns them from its peers: they come and go.
 const mostRoutes = 100;
@@ -22,13 +22,16 @@ export function observe(system: System): Network | undefined {
   });
   const text = (path: string) => system.read(path) ?? '';
   const routes = [...parseRoutes(text('/proc/net/route')), ...parseRoutes6(text('/proc/net/ipv6_route'))];
-  const addresses = [
-    ...placeAddresses(parseLocal(text('/proc/net/fib_trie')), routes),
-    ...parseAddresses6(text('/proc/net/if_inet6')),
-  ];
+  const known = parseAddresses(text(ADDRESSES));
+  const homeless = parseLocal(text('/proc/net/fib_trie')).filter(
+    (address) => !known.some(({ cidr }) => cidr.startsWith(`${address}/`)),
+  );
+  const addresses = [...known, ...placeAddresses(homeless, routes), ...parseAddresses6(text('/proc/net/if_inet6'))];
   const vlans = parseVlans(text('/proc/net/vlan/config'));
   const names = new Set(owned.map(({ netdev }) => netdev.name));
-  const interfaces = owned.map(({ netdev, kind }) => {
+  // The loopback interface is the machine's own where it has addresses of the network, as routers and hosts with BGP do.
+  const shown = owned.filter(({ kind }) => kind !== 'loopback' || addresses.some((each) => each.interface === 'lo'));
+  const interfaces = shown.map(({ netdev, kind }) => {
     const { name, folder } = netdev;
     const value = {
       kind,
@@ -40,6 +43,9 @@ export function observe(system: System): Network | undefined {
         routes.filter((each) => each.interface === name),
       ),
       members: members(system, folder, names),
+      bond: kind === 'bond' ? bondOf(system, folder) : undefined,
+      stp: kind === 'bridge' ? flag(system.read(`${folder}/bridge/stp_state`)) : undefined,
+      vrf: vrfOf(system, folder),
       ...(kind === 'vlan' ? vlans.get(name) : undefined),
     };
     return { keys: [name], value };
@@ -49,13 +55,53 @@ export function observe(system: System): Network | undefined {
   return { interfaces: keyed(interfaces), dns };
 }
 
-function ownedKind(system: System, netdev: Netdev): 'physical' | 'bond' | 'bridge' | 'vlan' | undefined {
+type Kind = 'physical' | 'loopback' | 'bond' | 'bridge' | 'vlan' | 'vrf';
+
+function ownedKind(system: System, netdev: Netdev): Kind | undefined {
   const { name, folder } = netdev;
+  if (name === 'lo') return 'loopback';
   if (isPhysical(system, netdev)) return kindOf(system, netdev) === undefined ? undefined : 'physical';
   if (system.list(`${folder}/bonding`).length > 0) return 'bond';
   if (system.list(`${folder}/bridge`).length > 0) return madeByOthers.test(name) ? undefined : 'bridge';
-  return system.read(`${folder}/uevent`)?.split('\n').includes('DEVTYPE=vlan') ? 'vlan' : undefined;
+  if (/^DEVTYPE=vlan$/m.test(system.read(`${folder}/uevent`) ?? '')) return 'vlan';
+  return isVrf(system, folder) ? 'vrf' : undefined;
 }
+
+const [IFF_NOARP, IFF_MASTER] = [0x80, 0x400];
+
+/** A VRF says nowhere in sysfs that it is one; it alone is a master that asks for no neighbours (drivers/net/vrf.c). */
+function isVrf(system: System, folder: string): boolean {
+  const flags = Number(system.read(`${folder}/flags`)?.trim() ?? 0);
+  return (flags & IFF_NOARP) !== 0 && (flags & IFF_MASTER) !== 0;
+}
+
+/** Settings as the kernel's Documentation/networking/bonding.rst names them; sysfs shows them as 'layer3+4 1'. */
+function bondOf(system: System, folder: string) {
+  const word = (name: string) => system.read(`${folder}/bonding/${name}`)?.split(' ')[0] || undefined;
+  const mode = word('mode');
+  if (mode === undefined) return undefined;
+  const members = system.read(`${folder}/bonding/slaves`)?.split(/\s+/).filter(Boolean) ?? [];
+  const up = members.filter((name) => system.read(`/sys/class/net/${name}/bonding_slave/mii_status`) === 'up');
+  const hashes = ['802.3ad', 'balance-xor', 'balance-tlb', 'balance-alb'].includes(mode);
+  return {
+    mode,
+    lacp_rate: mode === '802.3ad' ? word('lacp_rate') : undefined,
+    transmit_hash: hashes ? word('xmit_hash_policy') : undefined,
+    mii_monitor_ms: whole(word('miimon')),
+    min_links: mode === '802.3ad' ? whole(word('min_links')) : undefined,
+    primary: word('primary'),
+    members_up: up.length,
+  };
+}
+
+/** The VRF that an interface is in: the kernel makes that its master. */
+function vrfOf(system: System, folder: string): string | undefined {
+  const master = system.link(`${folder}/master`)?.split('/').at(-1);
+  if (master === undefined) return undefined;
+  return isVrf(system, `/sys/class/net/${master}`) ? master : undefined;
+}
+
+const flag = (text: string | undefined) => (text === undefined ? undefined : text !== '0');
 
 /** Whether systemd-networkd or dhclient holds a lease for the interface: the kernel does not say where an address came from. */
 function hasLease(system: System, name: string, index: string | undefined): boolean {

@@ -32,6 +32,7 @@ test('deb822: paragraphs, continued fields, comments, a source that is off', () 
     ].join('\n'),
   });
   expect(found).toEqual({
+    managers: { apt: true },
     apt: {
       debian: {
         types: { deb: true, 'deb-src': true },
@@ -99,7 +100,73 @@ test('two files that would have one name are told apart', () => {
   expect(Object.keys(found?.apt ?? {})).toEqual(['a', 'a-1', 'a.list-2', 'a.sources-2']);
 });
 
-test('a machine without APT has no such section', () => {
+test('pins: ours by their name, those of others by their file', () => {
+  const found = observeTree({
+    '/etc/apt/preferences': 'Explanation: no\nPackage: a b\nPin: release  a=stable\nPin-Priority: 700\n',
+    '/etc/apt/preferences.d/machinedb-kernel.pref': '# ours\nPackage: linux-*\nPin: version 6.*\nPin-Priority: -1\n',
+    '/etc/apt/preferences.d/nodejs':
+      'Package: nodejs\nPin: origin x\nPin-Priority: 600\n\nPackage: npm\nPin: origin y\n',
+    '/etc/apt/preferences.d/old.pref.save': 'Package: no\nPin: origin x\n',
+  });
+  expect(found).toEqual({
+    managers: { apt: true },
+    apt_pins: {
+      preferences: { packages: { a: true, b: true }, pin: 'release a=stable', priority: 700 },
+      kernel: { packages: { 'linux-*': true }, pin: 'version 6.*', priority: -1 },
+      'preferences.d/nodejs': { packages: { nodejs: true }, pin: 'origin x', priority: 600 },
+      'preferences.d/nodejs-2': { packages: { npm: true }, pin: 'origin y' },
+    },
+  });
+  expect(repos.observed.parse(found)).toEqual(found);
+});
+
+test('repositories of dnf: continued values, booleans of all kinds, masked credentials, an id in two files', () => {
+  const found = observeTree({
+    '/etc/yum.repos.d/rocky.repo': [
+      '# Rocky',
+      '[baseos]',
+      'name = Rocky $releasever',
+      'baseurl=https://bot:hunter2@a.example/os/',
+      '        https://b.example/os/',
+      'gpgcheck = yes',
+      'enabled=False',
+      'gpgkey=file:///etc/a, file:///etc/b',
+      'priority=10',
+      '',
+      '[extras]',
+      'metalink: https://a.example/metalink?repo=extras',
+    ].join('\n'),
+    '/etc/yum.repos.d/again.repo': '[extras]\nmirrorlist=https://a.example/list\nrepo_gpgcheck=1\ngpgcheck=perhaps\n',
+    '/etc/yum.repos.d/old.repo.rpmsave': '[old]\n',
+  });
+  expect(found).toEqual({
+    managers: { dnf: true },
+    dnf: {
+      baseos: {
+        file: '/etc/yum.repos.d/rocky.repo',
+        baseurl: { 'https://***@a.example/os/': true, 'https://b.example/os/': true },
+        enabled: false,
+        gpgcheck: true,
+        gpgkey: { 'file:///etc/a': true, 'file:///etc/b': true },
+        priority: 10,
+      },
+      '/etc/yum.repos.d/rocky.repo-2': {
+        file: '/etc/yum.repos.d/rocky.repo',
+        metalink: 'https://a.example/metalink?repo=extras',
+        enabled: true,
+      },
+      '/etc/yum.repos.d/again.repo-1': {
+        file: '/etc/yum.repos.d/again.repo',
+        mirrorlist: 'https://a.example/list',
+        enabled: true,
+        repo_gpgcheck: true,
+      },
+    },
+  });
+  expect(repos.observed.parse(found)).toEqual(found);
+});
+
+test('a machine without a package manager has no such section', () => {
   expect(observeTree({ '/etc/hostname': 'a\n' })).toBeUndefined();
 });
 

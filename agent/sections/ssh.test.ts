@@ -19,6 +19,10 @@ test('host keys by fingerprint, and the defaults of a file that sets nothing', (
     password_authentication: true,
     pubkey_authentication: true,
     permit_root_login: 'prohibit-password',
+    kbd_interactive_authentication: true,
+    x11_forwarding: false,
+    max_auth_tries: 6,
+    login_grace_time_s: 120,
     ports: { '22': true },
   });
   expect(ssh.observed.parse(found)).toEqual(found);
@@ -42,6 +46,10 @@ test('the first value wins, and Include stands where it is written', () => {
     password_authentication: false,
     pubkey_authentication: true,
     permit_root_login: 'prohibit-password',
+    kbd_interactive_authentication: true,
+    x11_forwarding: false,
+    max_auth_tries: 6,
+    login_grace_time_s: 120,
     ports: { '22': true, '2222': true },
   });
 });
@@ -95,4 +103,29 @@ test("keys of users that the agent keeps keys for; one's pipe or link hides noth
   expect(found).toEqual({
     authorized_keys: { root: {}, ann: { [fingerprint]: { type: 'ssh-ed25519' } }, bob: {} },
   });
+});
+
+test('what hardens it, and a CA of users with their principals', () => {
+  const found = observeTree({
+    '/etc/ssh/sshd_config': [
+      'ChallengeResponseAuthentication no',
+      'X11Forwarding yes',
+      'MaxAuthTries 3',
+      'LoginGraceTime 1m30s',
+      'TrustedUserCAKeys /etc/ssh/ca.pub',
+      'AuthorizedPrincipalsFile /etc/ssh/principals/%u',
+    ].join('\n'),
+    '/etc/ssh/ca.pub': `# people\n${key} people@example\n`,
+    '/etc/ssh/principals/ann': '# hers\ndeploy\nfrom="10.0.0.0/8" admin\n',
+    '/etc/ssh/principals/bob': '',
+  });
+  expect(found).toMatchObject({
+    kbd_interactive_authentication: false,
+    x11_forwarding: true,
+    max_auth_tries: 3,
+    login_grace_time_s: 90,
+    trusted_user_ca: { [fingerprint]: { type: 'ssh-ed25519', comment: 'people@example' } },
+    principals: { ann: { deploy: true, admin: true } },
+  });
+  expect(ssh.observed.parse(found)).toEqual(found);
 });

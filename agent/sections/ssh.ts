@@ -75,8 +75,53 @@ function settings(system: System) {
     password_authentication: first('passwordauthentication') !== 'no',
     pubkey_authentication: first('pubkeyauthentication') !== 'no',
     permit_root_login: rootLogin === 'without-password' ? 'prohibit-password' : rootLogin.slice(0, 64),
+    // Before 8.7 the two were two, and sshd let one in by either.
+    kbd_interactive_authentication:
+      (first('kbdinteractiveauthentication') ?? first('challengeresponseauthentication')) !== 'no',
+    x11_forwarding: first('x11forwarding') === 'yes',
+    max_auth_tries: wholeNumber(first('maxauthtries')) ?? 6,
+    login_grace_time_s: secondsOf(first('logingracetime') ?? '120'),
     ports: portsOf(config.get('port') ?? []),
+    trusted_user_ca: trustedUserCa(system, config.get('trustedusercakeys')?.[0]),
+    principals: principalsOf(system, config.get('authorizedprincipalsfile')?.[0]),
   };
+}
+
+const wholeNumber = (text: string | undefined) => (/^\d{1,6}$/.test(text ?? '') ? Number(text) : undefined);
+
+/** sshd_config(5), TIME FORMATS: 90, 90s, 1m30s. */
+function secondsOf(text: string): number | undefined {
+  if (!/^(\d{1,6}[smhdw]?)+$/.test(text)) return undefined;
+  const units: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+  return [...text.matchAll(/(\d+)([smhdw]?)/g)].reduce(
+    (sum, [, n, unit]) => sum + Number(n) * (units[unit || 's'] ?? 0),
+    0,
+  );
+}
+
+function trustedUserCa(system: System, path: string | undefined): Ssh['trusted_user_ca'] {
+  if (path?.startsWith('/') !== true) return undefined;
+  const keys = authorizedKeys(system.read(path) ?? '');
+  return Object.keys(keys).length === 0 ? undefined : keys;
+}
+
+/** By user, where the file has the user's name (`/folder/%u`): no other pattern says whose it is. */
+function principalsOf(system: System, pattern: string | undefined): Ssh['principals'] {
+  const folder = /^(\/.*)\/%u$/.exec(pattern ?? '')?.[1];
+  if (folder === undefined) return undefined;
+  const users = system
+    .list(folder)
+    .slice(0, mostUsers)
+    .flatMap((user) => {
+      const lines = (system.read(`${folder}/${user}`) ?? '').split('\n').map((line) => line.trim());
+      // Options may come before the name.
+      const names = lines
+        .filter((line) => line !== '' && !line.startsWith('#'))
+        .map((line) => line.split(/\s+/).at(-1)!);
+      const found = names.slice(0, mostKeys).map((name) => [name.slice(0, 256), true as const]);
+      return found.length === 0 ? [] : [[user, Object.fromEntries(found)] as const];
+    });
+  return users.length === 0 ? undefined : Object.fromEntries(users);
 }
 
 function portsOf(values: string[]): Record<string, true> {

@@ -1,5 +1,6 @@
 import { argv } from 'node:process';
-import type { ApplyOptions, Wanted } from '../apply/apply.ts';
+import type { ApplyOptions } from '../apply/apply.ts';
+import type { Wanted } from '../apply/sections.ts';
 import type { Facts } from '../facts.ts';
 import { cutOffAt } from './cut-off.ts';
 
@@ -22,17 +23,20 @@ const wanted: Wanted = {
   material: { 'SHA256:k': 'ssh-ed25519 AAAA ann', '/etc/apt/keyrings/machinedb-base.asc': 'KEY\n' },
 };
 
-const run: ApplyOptions['run'] = () => ({ status: 0, stdout: '', stderr: '' });
+// Asked for its route, the machine has it.
+const run: ApplyOptions['run'] = () => ({ status: 0, stdout: 'default via 10.1.0.1 dev eth0 \n', stderr: '' });
 
+let probes = 0;
 cutOffAt(Number(n));
 const { applyWanted, undo } = await import('../apply/apply.ts');
 if (what === 'undo') undo({ root, state, run }, 'cut off');
 else {
   const { outcome } = await applyWanted({
-    ...{ root, state, run, wanted, generation: 7, mode: 'enforce' as const, deadlineMs: 1000 },
+    ...{ root, state, run, wanted, generation: 7, mode: 'enforce' as const, deadlineMs: 1000, host: '192.0.2.1' },
     observe: () => ({ sections: wanted, errors: {} }) as unknown as Facts,
     probe: async () => {
-      if (n === 'probe') process.kill(process.pid, 'SIGKILL');
+      // The first is before anything is changed.
+      if (n === 'probe' && ++probes > 1) process.kill(process.pid, 'SIGKILL');
     },
     clock: () => 0,
     sleep: async () => undefined,
