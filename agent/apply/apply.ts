@@ -1,25 +1,28 @@
-import { differences } from '../../shared/diff.ts';
-import type { NetworkWanted } from '../../shared/sections/network.ts';
-import type { ReposIntended } from '../../shared/sections/repos.ts';
-import type { SshWanted } from '../../shared/sections/ssh.ts';
+import { differences, isDegradation } from '../../shared/diff.ts';
 import type { Run } from '../command.ts';
 import type { Facts } from '../facts.ts';
-import { type Change, describeChange, order, type Section } from './change.ts';
+import { arm, disarm } from './arm.ts';
+import { describeChange, order, type Section } from './change.ts';
+import { configureAgain, ServerAway, waitForProof } from './confirm.ts';
 import { writeFile } from './files.ts';
-import { type HostnameWanted, planHostname, setHostname } from './hostname.ts';
-import { planNetwork, reloadNetwork, silentGateway } from './network.ts';
-import { checkRepos, planRepos } from './repos.ts';
-import { confirmPending, lastUndone, readPending, restore, writePending } from './snapshot.ts';
-import { planSsh, reloadSsh } from './ssh.ts';
-
-/** The sections of a wanted state that are applied, and what they refer to. */
-export interface Wanted {
-  hostname?: HostnameWanted;
-  network?: NetworkWanted;
-  ssh?: SshWanted;
-  repos?: ReposIntended;
-  material?: Record<string, string>;
-}
+import { linksOf, type Way, wayTo } from './network/links.ts';
+import type { Ask } from './network/name-servers.ts';
+import { missingRoutes } from './network/probe.ts';
+import { rendererOf } from './network/renderer.ts';
+import { dropStaged, stageForNextBoot } from './next-boot.ts';
+import { releasedSections } from './owned.ts';
+import { appliers, type Wanted } from './sections.ts';
+import {
+  confirmedVrf,
+  confirmPending,
+  lastUndone,
+  ownLinks,
+  type Pending,
+  readPending,
+  rememberUndone,
+  restore,
+  writePending,
+} from './snapshot.ts';
 
 export interface ApplyOptions {
   /** Folder that stands for /. */
@@ -32,9 +35,13 @@ export interface ApplyOptions {
   mode: 'plan' | 'enforce';
   /** Looks at the machine anew. */
   observe: () => Facts;
-  /** A signed round trip to the server; throws when it fails. */
-  probe: () => Promise<void>;
-  /** How long a change may be without confirmation, milliseconds. */
+  /** A signed round trip to the server by a way of this machine, or as it speaks now; throws when it fails. */
+  probe: (way?: Way) => Promise<void>;
+  /** The server's host, as its URL has it. */
+  host: string;
+  /** How name servers are asked; absent: by the network. */
+  ask?: Ask;
+  /** How long a change may be without confirmation, milliseconds; what the intent says is stronger. */
   deadlineMs: number;
   /** Milliseconds, forward only. */
   clock: () => number;
@@ -53,39 +60,149 @@ const AGAIN_MS = 1000;
 const SETTLE_MS = 15_000;
 
 /**
- * Makes a machine be as wanted: plan, snapshot, write, reload, confirm, look again. What cannot be confirmed, or does not show,
- * is undone, and its generation is not tried again.
+ * Makes a machine be as wanted: plan, check, snapshot, write, reload, confirm, look again. What cannot be confirmed, or does not
+ * show, is undone, and its generation is not tried again.
  */
-export async function applyWanted(options: ApplyOptions): Promise<Applied> {
+export async function applyWanted(given: ApplyOptions): Promise<Applied> {
+  const options = { ...given, deadlineMs: deadlineOf(given), wanted: withoutReleased(given) };
   const { root, state, wanted, generation, mode, run } = options;
   const facts = options.observe();
-  const changes = planAll(root, wanted, facts);
-  const differing = order.filter((section) => isDifferent(wanted, facts, section));
-  const sections = order.filter(
-    (section) => differing.includes(section) || changes.some((each) => each.section === section),
-  );
+  const { sections, changes } = planChanges({ root, run, wanted, facts });
   if (sections.length === 0) return { outcome: 'same', steps: [] };
   const steps = [...changes.map(describeChange), ...sections.map((section) => `reload ${section}`)];
   if (mode === 'plan') return { outcome: 'planned', steps };
+  dropStaged(state, generation);
   const undone = lastUndone(state);
   if (undone?.generation === generation && !undone.again) return { outcome: 'skipped', steps, reason: undone.reason };
   if (readPending(state) !== undefined) throw new Error('another change of this machine is not confirmed yet');
-  const interfaces = Object.keys(wanted.network?.interfaces ?? {});
-  writePending(root, state, { generation, sections, interfaces }, changes);
+  const pending: Omit<Pending, 'files'> = {
+    ...{ generation, sections, interfaces: Object.keys(wanted.network?.interfaces ?? {}) },
+    ...vrfTo(options),
+    renderer: rendererOf(root, wanted.network?.unobserved?.renderer),
+    links: { before: ownLinks(state), after: linksOf(wanted.network?.interfaces ?? {}) },
+    mtus: mtusOf(facts, Object.keys(wanted.network?.interfaces ?? {})),
+  };
+  try {
+    for (const section of sections) {
+      const own = changes.filter((each) => each.section === section);
+      appliers[section].check?.({ root, run, wanted, facts, changes: own, scratch: `${state}/check-` });
+    }
+  } catch (error) {
+    // Nothing was touched; the same would be refused again.
+    const reason = (error as Error).message;
+    rememberUndone(state, { generation, reason, again: false });
+    return { outcome: 'undone', steps, reason };
+  }
+  if (sections.includes('network')) {
+    if (wanted.network?.unobserved?.apply === 'next_boot') return stageForNextBoot(options, pending, changes, steps);
+    const away = await failure(() => options.probe());
+    if (away !== undefined)
+      return { outcome: 'skipped', steps, reason: `nothing is begun while the server is away: ${away}` };
+  }
+  writePending(root, state, pending, changes);
+  // What it takes to make the change is of its deadline: the timer counts it, too.
+  const end = options.clock() + options.deadlineMs;
   arm(options);
   try {
+    const whole = readPending(state)!;
+    for (const section of sections) appliers[section].leave?.({ root, run, pending: whole });
     for (const { path, after, mode: bits } of changes) writeFile(root, path, after, bits);
-    reload(run, root, sections, interfaces);
-    if (sections.includes('network')) await confirm(options);
-    await settle(options, sections);
-    confirmPending(state);
+    for (const section of sections) appliers[section].reload({ root, run, pending: whole, undoing: false });
+    await prove(options, sections, end);
   } catch (error) {
-    const reason = (error as Error).message;
-    undo(options, reason, error instanceof ServerAway);
-    return { outcome: 'undone', steps, reason };
+    return { outcome: 'undone', steps, reason: await undoAndLearn(options, error as Error) };
   }
   disarm(run);
   return { outcome: 'applied', steps };
+}
+
+/**
+ * Whether nothing is to be changed, but maybe a certificate. What the files say already may still be on its way, as after a boot:
+ * it has its time before it counts as missing. A plan that cannot be made is told of by the apply.
+ */
+export async function isAsWanted(
+  given: Pick<ApplyOptions, 'root' | 'state' | 'run' | 'wanted' | 'observe' | 'clock' | 'sleep'>,
+): Promise<boolean> {
+  const { root, run, observe, clock, sleep } = given;
+  const wanted = withoutReleased(given);
+  for (const end = clock() + SETTLE_MS; ; await sleep(AGAIN_MS)) {
+    try {
+      const { sections, changes } = planChanges({ root, run, wanted, facts: observe() });
+      if (sections.length === 0) return true;
+      if (changes.length > 0 || clock() >= end) return false;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Proves, or undoes, the change that this boot began with; see next-boot.ts. */
+export async function proveBoot(given: ApplyOptions): Promise<Applied> {
+  const options = { ...given, deadlineMs: deadlineOf(given) };
+  const { sections } = readPending(options.state)!;
+  try {
+    await prove(options, sections, options.clock() + options.deadlineMs);
+  } catch (error) {
+    return { outcome: 'undone', steps: [], reason: await undoAndLearn(options, error as Error) };
+  }
+  disarm(options.run);
+  return { outcome: 'applied', steps: [] };
+}
+
+/**
+ * Where the server does not answer, what is wanted and in files that are in force is configured once more if it is missing: it
+ * may be why. Files stay as they are; others than those that are wanted are let alone.
+ */
+export function mendWhileAway(given: Pick<ApplyOptions, 'root' | 'state' | 'run' | 'wanted' | 'observe'>): void {
+  const { root, state, run } = given;
+  const wanted = withoutReleased(given);
+  if (missingRoutes(run, wanted.network ?? {}).length === 0 || readPending(state) !== undefined) return;
+  const machine = { root, run, wanted };
+  try {
+    if (appliers.network.plan({ ...machine, facts: given.observe() }).length > 0) return;
+  } catch {
+    // What cannot be planned is not in force; the apply tells why.
+    return;
+  }
+  configureAgain(machine);
+}
+
+/** What has to change, and which sections are not as wanted. */
+export function planChanges(machine: { root: string; run: Run; wanted: Wanted; facts: Facts }) {
+  const changes = order.flatMap((section) => appliers[section].plan(machine));
+  const sections = order.filter(
+    (section) =>
+      isDifferent(machine.wanted, machine.facts, section) || changes.some((each) => each.section === section),
+  );
+  return { sections, changes };
+}
+
+/** A pending change is right when the server answers, all that is wanted is there, and what was applied shows. */
+async function prove(options: ApplyOptions, sections: Section[], end: number): Promise<void> {
+  if (readPending(options.state) === undefined)
+    throw new Error(`it took longer than the ${options.deadlineMs / 1000} s that it has to make the change`);
+  if (sections.some((section) => appliers[section].problem !== undefined)) await waitForProof(options, end);
+  await settle(options, sections, end);
+  confirmPending(options.state);
+}
+
+/**
+ * Undoes what could not be proven. Where only the server was missing, the old network tells why: if it answers over that, the
+ * new one was wrong; if it does not, the server is away, and the change may be tried again.
+ */
+async function undoAndLearn(options: ApplyOptions, error: Error): Promise<string> {
+  const { state, clock, sleep, probe } = options;
+  const away = error instanceof ServerAway;
+  const generation = readPending(state)?.generation;
+  undo(options, error.message, away);
+  if (!away || generation === undefined) return error.message;
+  for (const end = clock() + SETTLE_MS; clock() < end; await sleep(AGAIN_MS)) {
+    if ((await failure(() => probe())) !== undefined) continue;
+    const reason = `${error.message}; over the configuration before it does: a wrong mask or route, or a firewall is in the way`;
+    rememberUndone(state, { generation, reason, again: false });
+    return reason;
+  }
+  return error.message;
 }
 
 /** Undoes what is pending, and lets the old files be in force. */
@@ -96,76 +213,75 @@ export function undo(
 ): boolean {
   const pending = readPending(state);
   if (pending === undefined) return false;
+  // One that fails must not keep the others from being as they were.
+  const each = (act: (section: Section) => void) => {
+    for (const section of pending.sections) {
+      try {
+        act(section);
+      } catch {}
+    }
+  };
+  each((section) => appliers[section].leave?.({ root, run, pending }));
   try {
     restore(root, state, reason, again);
   } finally {
     disarm(run);
-    for (const section of pending.sections) {
-      // One that fails must not keep the others from being as they were.
-      try {
-        reload(run, root, [section], pending.interfaces);
-      } catch {}
-    }
+    each((section) => appliers[section].reload({ root, run, pending, undoing: true }));
   }
   return true;
 }
 
-function planAll(root: string, wanted: Wanted, facts: Facts): Change[] {
-  const { hostname, repos, ssh, network, material = {} } = wanted;
-  const macs = Object.values(facts.sections.nics ?? {}).flatMap(({ name, mac }) =>
-    name === undefined || mac === undefined ? [] : [[name, mac] as const],
-  );
-  return [
-    ...(hostname === undefined ? [] : planHostname(root, hostname)),
-    ...(repos === undefined ? [] : planRepos(root, repos, material)),
-    ...(ssh === undefined ? [] : planSsh(root, ssh, material)),
-    ...(network === undefined ? [] : planNetwork(root, network, Object.fromEntries(macs))),
-  ];
+/** The VRF that the wanted way to the server is in; without a wanted network it stays where it is. */
+function vrfTo({ wanted, host, state }: ApplyOptions): Pick<Pending, 'vrf'> {
+  const vrf = wanted.network === undefined ? confirmedVrf(state) : wayTo(wanted.network.interfaces ?? {}, host)?.vrf;
+  return vrf === undefined ? {} : { vrf };
 }
+
+/** The MTU that interfaces have now. */
+function mtusOf(facts: Facts, names: string[]): Record<string, number> {
+  const { interfaces = {} } = facts.sections.network ?? {};
+  return Object.fromEntries(
+    names.flatMap((name) => (interfaces[name]?.mtu === undefined ? [] : [[name, interfaces[name].mtu]])),
+  );
+}
+
+/** What people have taken back on this machine is theirs. */
+function withoutReleased({ state, wanted }: Pick<ApplyOptions, 'state' | 'wanted'>): Wanted {
+  const released = new Set<string>(releasedSections(state));
+  return Object.fromEntries(Object.entries(wanted).filter(([section]) => !released.has(section)));
+}
+
+const deadlineOf = ({ wanted, deadlineMs }: ApplyOptions) =>
+  (wanted.network?.unobserved?.confirm_within_s ?? deadlineMs / 1000) * 1000;
+
+const failure = (act: () => Promise<void>): Promise<string | undefined> =>
+  act().then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
 
 function isDifferent(wanted: Wanted, facts: Facts, section: Section): boolean {
-  return wanted[section] !== undefined && differences(wanted[section], facts.sections[section]).length > 0;
+  return undoableDifferences(wanted, facts, section).length > 0;
 }
 
-function reload(run: Run, root: string, sections: readonly Section[], interfaces: string[]): void {
-  if (sections.includes('hostname')) setHostname(root);
-  if (sections.includes('repos')) checkRepos(run, root);
-  if (sections.includes('ssh')) reloadSsh(run);
-  if (sections.includes('network')) reloadNetwork(run, root, interfaces);
-}
-
-/** The network is as far as can be told right, and the server does not answer over it. */
-class ServerAway extends Error {}
-
-/** A change of the network is right when the server answers over it, and every gateway that is wanted is there. */
-async function confirm({ probe, clock, sleep, deadlineMs, run, wanted }: ApplyOptions): Promise<void> {
-  const end = clock() + deadlineMs;
-  for (;;) {
-    const server = await probe().then(
-      () => undefined,
-      (error: Error) => error.message,
-    );
-    const gateway = silentGateway(run, wanted.network ?? {});
-    if (server === undefined && gateway === undefined) {
-      if (clock() <= end) return;
-      throw new ServerAway('the server answered after the deadline only');
-    }
-    if (clock() + AGAIN_MS >= end) {
-      if (gateway !== undefined) throw new Error(gateway);
-      throw new ServerAway(`the gateway answers, but the server does not: ${server}`);
-    }
-    await sleep(AGAIN_MS);
-  }
+/** What applying mends, or its undo: a bond's member without a link is neither. */
+function undoableDifferences(wanted: Wanted, facts: Facts, section: Section) {
+  if (wanted[section] === undefined) return [];
+  return differences(wanted[section], facts.sections[section]).filter(({ path }) => !isDegradation(section, path));
 }
 
 /** What was applied must show. */
-async function settle({ wanted, observe, clock, sleep, deadlineMs }: ApplyOptions, sections: Section[]): Promise<void> {
-  for (const end = clock() + Math.min(SETTLE_MS, deadlineMs); ; ) {
+async function settle(
+  { wanted, observe, clock, sleep }: ApplyOptions,
+  sections: Section[],
+  deadline: number,
+): Promise<void> {
+  for (const end = Math.min(clock() + SETTLE_MS, deadline); ; ) {
     const facts = observe();
     const [section] = sections.filter((each) => isDifferent(wanted, facts, each));
     if (section === undefined) return;
     if (clock() >= end) {
-      const [first] = differences(wanted[section], facts.sections[section]);
+      const [first] = undoableDifferences(wanted, facts, section);
       const got = first?.got === undefined ? 'nothing' : JSON.stringify(first.got);
       throw new Error(
         `${section}${first?.path} is ${got} after it was applied, wanted ${JSON.stringify(first?.expected)}`,
@@ -173,17 +289,4 @@ async function settle({ wanted, observe, clock, sleep, deadlineMs }: ApplyOption
     }
     await sleep(AGAIN_MS);
   }
-}
-
-const TIMER = 'machinedb-undo';
-
-/** If this process dies, systemd undoes the change at the deadline; after a reset machinedb-recover.service does. */
-function arm({ run, state, deadlineMs }: ApplyOptions): void {
-  const seconds = Math.ceil((2 * deadlineMs + SETTLE_MS) / 1000);
-  const undoing = ['/usr/bin/machinedb-agent', 'recover', '--reload', '--state', state];
-  run('systemd-run', ['--quiet', '--collect', `--on-active=${seconds}`, `--unit=${TIMER}`, ...undoing]);
-}
-
-function disarm(run: Run): void {
-  run('systemctl', ['stop', `${TIMER}.timer`]);
 }

@@ -1,7 +1,7 @@
 import { readText } from './files.ts';
 
-/** The sections that are applied, in the order in which that is done: the network last, since it may cut us off. */
-export const order = ['hostname', 'repos', 'ssh', 'network'] as const;
+/** The sections that are applied, in the order in which that is done: the network late, since it may cut us off. */
+export const order = ['hostname', 'time', 'repos', 'ssh', 'network', 'bgp'] as const;
 export type Section = (typeof order)[number];
 
 /** One file as it is and as it should be; `undefined`: there is none. */

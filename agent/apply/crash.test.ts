@@ -22,6 +22,7 @@ beforeAll(() => {
   const files = {
     'etc/hostname': 'localhost\n',
     'etc/hosts': '127.0.0.1\tlocalhost\n',
+    'etc/apt/sources.list': '',
     'etc/passwd': 'root:x:0:0:root:/root:/bin/bash\n',
     'etc/systemd/network/10-machinedb-eth1.network': 'old\n',
     'root/.ssh/authorized_keys': 'ssh-rsa AAAA somebody\n',
@@ -101,7 +102,8 @@ test('95 an apply that is cut off at any change of the disk: after recovery all 
   expect(await isCutOff('apply', whole, NEVER)).toBe(false);
   const after = tree(whole.root);
   expect(Object.keys(after)).toEqual([
-    ...['etc/apt/keyrings/machinedb-base.asc', 'etc/apt/sources.list.d/base.sources', 'etc/hostname', 'etc/hosts'],
+    ...['etc/apt/keyrings/machinedb-base.asc', 'etc/apt/sources.list'],
+    ...['etc/apt/sources.list.d/base.sources', 'etc/hostname', 'etc/hosts'],
     ...['etc/passwd', 'etc/ssh/sshd_config.d/00-machinedb.conf', 'etc/systemd/network/10-machinedb-eth0.network'],
     'root/.ssh/authorized_keys',
   ]);

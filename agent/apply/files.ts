@@ -12,6 +12,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 
@@ -22,12 +23,17 @@ const MAX_LINKS = 40;
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = constants;
 const ROOT_UID = 0;
 
+/** The one file of a configuration that is a link (localtime(5)): its text is where it leads. */
+export const LOCALTIME = '/etc/localtime';
+
 /**
  * The text of a file below `root`; undefined when there is none. Throws when it is a link, no regular file or too large:
  * some of our files are in folders of users, who must not be able to have another file read, or the agent wait.
  */
 export function readText(root: string, path: string): string | undefined {
-  return inFolder(root, path, undefined, (folder, name) => lookAt(folder, name, path)?.text);
+  return inFolder(root, path, undefined, (folder, name) =>
+    path === LOCALTIME ? linkText(folder, name, path) : lookAt(folder, name, path)?.text,
+  );
 }
 
 /** Permission bits of a file below `root`; undefined when there is none. */
@@ -48,6 +54,10 @@ export function writeFile(root: string, path: string, text: string | undefined, 
   inFolder(root, path, text === undefined ? undefined : folderMode, (folder, name) => {
     const draft = at(folder, `${name}.new`);
     rmSync(draft, { force: true });
+    if (path === LOCALTIME) {
+      writeLink(folder, name, draft, text);
+      return;
+    }
     const old = lookAt(folder, name, path);
     // What is there already needs no space on a disk that may be full.
     if (old?.text === text && (old === undefined || old.mode === mode)) return;
@@ -58,6 +68,22 @@ export function writeFile(root: string, path: string, text: string | undefined, 
     }
     fsyncSync(folder);
   });
+}
+
+function linkText(folder: number, name: string, path: string): string | undefined {
+  const stat = lstatSync(at(folder, name), { throwIfNoEntry: false });
+  if (stat === undefined) return undefined;
+  if (!stat.isSymbolicLink()) throw new Error(`${path} is not a symbolic link: move it away`);
+  return readlinkSync(at(folder, name));
+}
+
+function writeLink(folder: number, name: string, draft: string, target: string | undefined): void {
+  if (target === undefined) rmSync(at(folder, name), { force: true });
+  else {
+    symlinkSync(target, draft);
+    renameSync(draft, at(folder, name));
+  }
+  fsyncSync(folder);
 }
 
 function writeDraft(draft: string, text: string, mode: number, { uid, gid }: { uid: number; gid: number }): void {

@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { NetworkWanted } from '../../shared/sections/network.ts';
-import type { Run } from '../command.ts';
 import { header } from './change.ts';
 import { writeFile } from './files.ts';
-import { planNetwork, reloadNetwork, silentGateway } from './network.ts';
+import { planNetwork } from './network.ts';
 
 const dns = {
   servers: { '10.1.0.53': true, 'fd00::53': true },
@@ -42,6 +41,12 @@ function netplanIsUsed(): void {
   put('/etc/netplan/50-cloud-init.yaml', 'network: {version: 2}\n');
 }
 
+function ifupdownIsUsed(): void {
+  put('/sbin/ifup', '');
+  put('/etc/systemd/system/multi-user.target.wants/networking.service', '');
+  put('/etc/network/interfaces', 'source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n');
+}
+
 /** Applies, and gives what was written; undefined: removed. */
 function apply(wanted: NetworkWanted): Record<string, string | undefined> {
   const changes = planNetwork(root, wanted, macs);
@@ -49,39 +54,6 @@ function apply(wanted: NetworkWanted): Record<string, string | undefined> {
   expect(planNetwork(root, wanted, macs)).toEqual([]);
   return Object.fromEntries(changes.map(({ path, after }) => [path, after]));
 }
-
-test('systemd-networkd: a file per interface, by its permanent MAC where that is known', () => {
-  resolvedRuns();
-  expect(apply(STATIC)).toEqual({
-    '/etc/systemd/network/10-machinedb-eth0.network': `${header}
-[Match]
-PermanentMACAddress=52:54:00:00:00:01
-
-[Link]
-MTUBytes=9000
-
-[Network]
-DHCP=no
-Address=10.1.0.5/24
-Address=fd00::5/64
-Gateway=10.1.0.1
-Gateway=fd00::1
-DNS=10.1.0.53
-DNS=fd00::53
-Domains=a.example.org example.org
-`,
-    '/etc/systemd/network/10-machinedb-eth1.network': `${header}
-[Match]
-Name=eth1
-
-[Network]
-DHCP=ipv4
-DNS=10.1.0.53
-DNS=fd00::53
-Domains=a.example.org example.org
-`,
-  });
-});
 
 test('an interface that is no longer named loses our file, and only ours', () => {
   resolvedRuns();
@@ -118,76 +90,73 @@ test("a resolv.conf that is a link is somebody else's", () => {
   expect(apply({ dns })).toEqual({});
 });
 
-test('netplan: one file, no empty "ethernets", and none of ours left for systemd-networkd', () => {
+test('another renderer: none of our files are left for the one before', () => {
   resolvedRuns();
   apply({ interfaces: { eth0: {} } });
   netplanIsUsed();
-  expect(apply({ interfaces: STATIC.interfaces! })).toEqual({
-    '/etc/netplan/90-machinedb.yaml': `${header}
-network:
-  version: 2
-  ethernets:
-    "eth0":
-      match: {macaddress: "52:54:00:00:00:01"}
-      set-name: "eth0"
-      mtu: 9000
-      dhcp4: false
-      addresses: ["10.1.0.5/24", "fd00::5/64"]
-      routes: [{to: "0.0.0.0/0", via: "10.1.0.1"}, {to: "::/0", via: "fd00::1"}]
-    "eth1":
-      dhcp4: true
-`,
-    '/etc/systemd/network/10-machinedb-eth0.network': undefined,
-  });
+  const changes = apply({ interfaces: STATIC.interfaces! });
+  expect(Object.keys(changes)).toEqual([
+    '/etc/netplan/90-machinedb.yaml',
+    '/etc/systemd/network/10-machinedb-eth0.network',
+  ]);
+  expect(changes['/etc/systemd/network/10-machinedb-eth0.network']).toBeUndefined();
   expect(apply({})).toEqual({ '/etc/netplan/90-machinedb.yaml': undefined });
 });
 
-/** Notes commands, and answers by their first words. */
-function recorder(answers: Record<string, { status?: number | null; stdout?: string }> = {}) {
-  const commands: string[] = [];
-  const run: Run = (command, args) => {
-    const text = [command, ...args].join(' ');
-    commands.push(text);
-    const [, answer] = Object.entries(answers).find(([start]) => text.startsWith(start)) ?? [];
-    return { status: 0, stdout: '', stderr: 'refused', ...answer };
-  };
-  return { commands, run };
-}
-
-test('each renderer is told, and what it refuses is thrown', () => {
-  const networkd = recorder();
-  reloadNetwork(networkd.run, root, ['eth0', 'eth1']);
-  expect(networkd.commands).toEqual([
-    'networkctl reload',
-    'networkctl reconfigure eth0',
-    'networkctl reconfigure eth1',
+test('ifupdown: its file, and name servers elsewhere', () => {
+  ifupdownIsUsed();
+  resolvedRuns();
+  expect(Object.keys(apply(STATIC))).toEqual([
+    '/etc/network/interfaces.d/machinedb',
+    '/etc/systemd/resolved.conf.d/10-machinedb.conf',
   ]);
-  const without = recorder();
-  reloadNetwork(without.run, root, []);
-  expect(without.commands).toEqual(['systemctl try-restart systemd-resolved.service', 'networkctl reload']);
-  netplanIsUsed();
-  const netplan = recorder({ 'netplan generate': { status: 1 } });
-  expect(() => reloadNetwork(netplan.run, root, ['eth0'])).toThrow('netplan generate failed (1): refused');
-  expect(netplan.commands).toEqual(['netplan generate']);
+});
+
+test('ifupdown2: its unit, which Debian lets start at any time, waits for ports and for an undo at boot', () => {
+  ifupdownIsUsed();
+  put('/usr/share/ifupdown2/__main__.py', '');
+  const unit = '/etc/systemd/system/networking.service.d/10-machinedb.conf';
+  expect(apply(STATIC)[unit]).toMatch(
+    /^After=.*systemd-udev-trigger.service network-pre.target\nBefore=network.target$/m,
+  );
+  expect(apply({})).toEqual({ '/etc/network/interfaces.d/machinedb': undefined, [unit]: undefined });
 });
 
 test.each([
-  ['ping 10.1.0.1 answers', {}, undefined],
-  [
-    'it does not, but ARP does',
-    { ping: { status: 1 }, ip: { stdout: '10.1.0.1 lladdr 52:54:00:00:00:02 STALE' } },
-    undefined,
-  ],
-  [
-    'IPv4 is silent',
-    { ping: { status: 1 }, 'ip -4': { stdout: '10.1.0.1 INCOMPLETE' } },
-    'gateway 10.1.0.1 does not answer ARP on eth0',
-  ],
-  [
-    'IPv6 is silent',
-    { 'ping -c 1 -W 2 -I eth0 fd00::1': { status: 1 }, 'ip -6': { stdout: 'fd00::1 FAILED' } },
-    'gateway fd00::1 does not answer neighbour discovery on eth0',
-  ],
-])('gateways: %s', (_, answers, reason) => {
-  expect(silentGateway(recorder(answers).run, STATIC)).toBe(reason);
+  'sockets.target.wants/systemd-networkd.socket',
+  'network-online.target.wants/systemd-networkd-wait-online.service',
+])('a networkd that %s starts is the renderer, ifupdown or not', (link) => {
+  ifupdownIsUsed();
+  put('/usr/lib/systemd/systemd-networkd', '');
+  put(`/etc/systemd/system/${link}`, '');
+  expect(Object.keys(apply({ interfaces: { eth0: {} } }))).toEqual(['/etc/systemd/network/10-machinedb-eth0.network']);
+});
+
+test('ifupdown: what another file says of an interface is refused, with the way out', () => {
+  ifupdownIsUsed();
+  put('/etc/network/interfaces.d/cloud', 'auto eth0\niface eth0 inet dhcp\n');
+  expect(() => planNetwork(root, STATIC, {})).toThrow(
+    '/etc/network/interfaces.d/cloud configures eth0, too: remove its lines there, so that the intent alone does',
+  );
+  put('/etc/network/interfaces', 'auto lo\niface lo inet loopback\n');
+  expect(() => planNetwork(root, STATIC, {})).toThrow(
+    '/etc/network/interfaces does not read interfaces.d: add the line "source /etc/network/interfaces.d/*"',
+  );
+});
+
+test('116 a name that would be a command of ifupdown is refused', () => {
+  ifupdownIsUsed();
+  expect(() => planNetwork(root, { interfaces: { 'x$(reboot)': {} } }, {})).toThrow(
+    'interface "x$(reboot)" has a name that ifupdown cannot take: rename it, or use networkd',
+  );
+});
+
+test('the renderer that is set is taken, if it is installed', () => {
+  netplanIsUsed();
+  put('/lib/systemd/systemd-networkd', '');
+  const wanted: NetworkWanted = { interfaces: { eth0: {} }, unobserved: { renderer: 'networkd' } };
+  expect(Object.keys(apply(wanted))).toEqual(['/etc/systemd/network/10-machinedb-eth0.network']);
+  expect(() => planNetwork(root, { ...wanted, unobserved: { renderer: 'ifupdown' } }, {})).toThrow(
+    'ifupdown is to configure the network, and is not installed: install ifupdown or ifupdown2',
+  );
 });

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { writeDurably } from '../durable-file.ts';
 import type { Change, Section } from './change.ts';
 import { modeOf, writeFile } from './files.ts';
+import type { Links } from './network/links.ts';
+import type { Renderer } from './network/renderer.ts';
+import { rememberOwned } from './owned.ts';
 
 /** An apply that is not confirmed: what the files were before. */
 export interface Pending {
@@ -10,7 +13,16 @@ export interface Pending {
   /** Sections that it changes, and interfaces among them. */
   sections: Section[];
   interfaces: string[];
-  files: { path: string; before: string | null; mode: number }[];
+  /** What configures the network, and the links of ours that software makes, before and after. */
+  renderer: Renderer;
+  links: { before: Links; after: Links };
+  /** The VRF in which the server is reached afterwards; absent: in none. */
+  vrf?: string;
+  /** MTU by interface, bytes, before: a file that says none leaves the one that is. */
+  mtus: Record<string, number>;
+  /** Boot (boot_id) that it was made for by next-boot.ts; absent: it was made on a running system. */
+  boot?: string;
+  files: { path: string; section: Section; before: string | null; mode: number; gone: boolean }[];
 }
 
 /** An apply that was undone. */
@@ -23,6 +35,13 @@ export interface Undone {
 
 const pendingFile = (state: string) => join(state, 'pending.json');
 const undoneFile = (state: string) => join(state, 'last-undo.json');
+const linksFile = (state: string) => join(state, 'links.json');
+const vrfFile = (state: string) => join(state, 'vrf.json');
+
+/** The VRF in which the last confirmed change reaches the server; undefined: in none. */
+export function confirmedVrf(state: string): string | undefined {
+  return readJson<{ vrf?: string }>(vrfFile(state))?.vrf;
+}
 
 /** The apply that waits for its confirmation; undefined: none. */
 export function readPending(state: string): Pending | undefined {
@@ -31,10 +50,10 @@ export function readPending(state: string): Pending | undefined {
 
 /** Keeps, durably, how everything is before it is changed. */
 export function writePending(root: string, state: string, pending: Omit<Pending, 'files'>, changes: Change[]): void {
-  const files = changes.map(({ path, before, mode }) => ({
-    path,
-    before: before ?? null,
+  const files = changes.map(({ path, section, before, after, mode }) => ({
+    ...{ path, section, before: before ?? null },
     mode: modeOf(root, path) ?? mode,
+    gone: after === undefined,
   }));
   writeDurably(pendingFile(state), JSON.stringify({ ...pending, files } satisfies Pending), 0o600);
 }
@@ -42,6 +61,10 @@ export function writePending(root: string, state: string, pending: Omit<Pending,
 /** The change is right: there is nothing to be undone any more. Throws when it was undone meanwhile. */
 export function confirmPending(state: string): void {
   const confirmed = join(state, 'confirmed.json');
+  const { links, vrf, files = [] } = readPending(state) ?? {};
+  // Before the rename: links that are told as made, and are not, do no harm.
+  if (links !== undefined) writeDurably(linksFile(state), JSON.stringify({ ...links.before, ...links.after }), 0o600);
+  if (links !== undefined) writeDurably(vrfFile(state), JSON.stringify({ vrf }), 0o600);
   try {
     renameSync(pendingFile(state), confirmed);
   } catch (error) {
@@ -50,7 +73,14 @@ export function confirmPending(state: string): void {
   }
   // The folder's entry must be gone on the disk, too: a power cut now must not undo what was confirmed.
   writeDurably(confirmed, '{}', 0o600);
+  if (links !== undefined) writeDurably(linksFile(state), JSON.stringify(links.after), 0o600);
+  rememberOwned(state, files);
   rmSync(undoneFile(state), { force: true });
+}
+
+/** The links that software makes and that a confirmed change of ours has made. */
+export function ownLinks(state: string): Links {
+  return readJson<Links>(linksFile(state)) ?? {};
 }
 
 export function lastUndone(state: string): Undone | undefined {
@@ -76,13 +106,14 @@ export function restore(root: string, state: string, reason: string, again = fal
     }
   }
   if (failures.length > 0) throw failures[0];
-  writeDurably(
-    undoneFile(state),
-    JSON.stringify({ generation: pending.generation, reason, again } satisfies Undone),
-    0o600,
-  );
+  rememberUndone(state, { generation: pending.generation, reason, again });
   rmSync(pendingFile(state), { force: true });
   return pending;
+}
+
+/** Keeps, durably, what was undone and why. */
+export function rememberUndone(state: string, undone: Undone): void {
+  writeDurably(undoneFile(state), JSON.stringify(undone), 0o600);
 }
 
 function readJson<T>(file: string): T | undefined {

@@ -98,7 +98,6 @@ test('a host certificate is shown to those who ask', () => {
       path: '/etc/ssh/sshd_config.d/00-machinedb.conf',
       after: `# Written by machinedb-agent. Changes here are undone: change the intent, machinedb intent put.
 PermitRootLogin no
-HostKey /etc/ssh/ssh_host_ed25519_key
 HostCertificate /etc/ssh/ssh_host_ed25519_key-cert.pub
 `,
     },
