@@ -4,6 +4,7 @@ import { capture } from './capture.ts';
 import { floorClock } from './client/clock.ts';
 import { parseServer } from './client/http.ts';
 import { type Facts, observeAll } from './facts.ts';
+import { askNeighbors } from './neighbors.ts';
 import { type AgentOptions, runAgent } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
@@ -14,6 +15,10 @@ const usage = `usage: machinedb-agent facts [--root DIR] [--json] [SECTION ...]
        machinedb-agent run --server URL --pin HEX[,HEX] --state DIR [--join-token-file FILE]
        machinedb-agent discover --server URL --pin HEX[,HEX] --files URL --state DIR
        machinedb-agent manage --config FILE --state DIR
+       machinedb-agent apply --dry-run [--config FILE] [--state DIR]
+       machinedb-agent probe [--config FILE] [--state DIR] [--from ADDRESS]
+       machinedb-agent owned [--state DIR]
+       machinedb-agent release [--back] [--state DIR] [SECTION ...]
        machinedb-agent recover --state DIR [--reload]
        machinedb-agent capture FILE
        machinedb-agent --version
@@ -24,7 +29,12 @@ discover as run, in the discovery image: it also installs an image on a disk whe
          when the disk was made bootable, with 10 when the machine has a system of its own on its disk
 manage   as run, on an installed node: it also makes the node as wanted when its intent says mode enforce, and tells what it
          would do in mode plan; FILE holds {"server": URL, "pins": [HEX]}
-recover  puts back what a change that was not confirmed has changed; --reload lets that be in force at once
+apply    shows what an apply would change: a difference per file, and what is reloaded
+probe    does one signed round trip to the server, from an address of this machine; ip vrf exec VRF before it: in that VRF
+owned    lists the files that the agent has written
+release  hands them back: they stay as they are, and their sections are applied no more; --back lets them be applied again
+recover  puts back what a change that was not confirmed has changed, or makes one that waited for this boot; --reload lets what
+         is put back be in force at once
 capture  writes an archive of exactly the files that the facts come from
 
 --pin is the SHA-256 of a trusted CA's public key, as "machinedb ca show" prints it.`;
@@ -42,6 +52,9 @@ const options = {
   state: { type: 'string' },
   config: { type: 'string' },
   reload: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
+  back: { type: 'boolean' },
+  from: { type: 'string' },
   'deadline-ms': { type: 'string', default: '60000' },
   files: { type: 'string' },
   devices: { type: 'string', default: '/dev' },
@@ -67,11 +80,15 @@ async function main(argv: string[]): Promise<void> {
   const [command, ...rest] = positionals;
   if (values.version === true) print(version);
   else if (values.help === true) print(usage);
-  else if (command === 'facts') showFacts(values, rest);
-  else if (command === 'capture') captureTo(rest);
+  else if (command === 'facts') await showFacts(values, rest);
+  else if (command === 'capture') await captureTo(rest);
   else if (command === 'run' && rest.length === 0) await runAgent(optionsOf(values));
   else if (command === 'manage' && rest.length === 0) await manage(values);
   else if (command === 'recover' && rest.length === 0) await recover(values);
+  else if (command === 'apply' && rest.length === 0) await showApply(values);
+  else if (command === 'probe' && rest.length === 0) await probeServer(values);
+  else if (command === 'owned' && rest.length === 0) await showOwned(values);
+  else if (command === 'release') await release(values, rest);
   else if (command === 'discover' && rest.length === 0) await discover(values);
   else
     throw new UsageError(
@@ -79,8 +96,8 @@ async function main(argv: string[]): Promise<void> {
     );
 }
 
-function showFacts(values: Values, wanted: string[]): void {
-  const facts = observeAll(openSystem(values.root ?? ''));
+async function showFacts(values: Values, wanted: string[]): Promise<void> {
+  const facts = observeAll(await askNeighbors(openSystem(values.root ?? '')));
   const unknown = wanted.find((name) => !(name in observers));
   if (unknown !== undefined)
     throw new UsageError(`there is no section "${unknown}": there are ${Object.keys(observers).join(', ')}`);
@@ -95,9 +112,9 @@ function pick(facts: Facts, names: string[]): Facts {
   return { sections: only(facts.sections), errors: only(facts.errors) };
 }
 
-function captureTo([file, ...more]: string[]): void {
+async function captureTo([file, ...more]: string[]): Promise<void> {
   if (file === undefined || more.length > 0) throw new UsageError('capture needs one FILE');
-  const { entries } = capture(observeAll, file);
+  const { entries } = capture(observeAll, file, await askNeighbors(openSystem()));
   process.stderr.write(
     `${file}: ${entries} files, links and folders; it holds serial numbers, so it is for you alone (mode 0600)\n`,
   );
@@ -167,15 +184,22 @@ async function discover(values: Values): Promise<void> {
 
 async function manage(values: Values): Promise<void> {
   if (values.config === undefined) throw new UsageError('manage needs --config');
-  const { server, pins } = JSON.parse(readFileSync(values.config, 'utf8')) as { server: string; pins: string[] };
+  const { server, pins } = readConfig(values.config);
   const options = optionsOf({ ...values, server, pin: pins.join(',') });
   const { managementDuty } = await import('./manage.ts');
+  const { moveToServer } = await import('./vrf.ts');
   const { run } = await import('./command.ts');
+  const place = { root: '', state: options.directory, system: options.system };
+  const move = () => moveToServer(place, options.log);
+  move();
   const duty = managementDuty({
     root: '',
     state: options.directory,
+    probeCommand: [process.execPath, 'probe', '--config', values.config, '--state', options.directory],
+    move,
     system: options.system,
     run,
+    bootId: options.bootId,
     deadlineMs: milliseconds(values, 'deadline-ms'),
     clock: options.clock,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -184,18 +208,58 @@ async function manage(values: Values): Promise<void> {
   await runAgent({ ...options, duty });
 }
 
+/** Where an installed node has what these commands need. */
+const STATE = '/var/lib/machinedb-agent';
+const CONFIG = '/etc/machinedb/agent.json';
+
+function readConfig(file = CONFIG): { server: string; pins: string[] } {
+  return JSON.parse(readFileSync(file, 'utf8')) as { server: string; pins: string[] };
+}
+
+async function showApply(values: Values): Promise<void> {
+  if (values['dry-run'] !== true) throw new UsageError('apply needs --dry-run: the agent that runs applies by itself');
+  const { pins } = readConfig(values.config);
+  const { dryRun } = await import('./local.ts');
+  const { run } = await import('./command.ts');
+  print(dryRun({ root: '', state: values.state ?? STATE, system: openSystem(), run, pins }));
+}
+
+async function probeServer({ config, state = STATE, from }: Values): Promise<void> {
+  const { server, pins } = readConfig(config);
+  const { probe } = await import('./local.ts');
+  const clock = floorClock(Date.now, releasedAt);
+  await probe({ state, pins }, { url: parseServer(server), clock }, from);
+}
+
+async function showOwned({ state = STATE }: Values): Promise<void> {
+  const { listOwned } = await import('./local.ts');
+  print(listOwned({ state }));
+}
+
+async function release({ state = STATE, back }: Values, sections: string[]): Promise<void> {
+  const { releaseFiles } = await import('./local.ts');
+  print(releaseFiles({ root: '', state }, sections, back === true));
+}
+
 async function recover(values: Values): Promise<void> {
   const { state } = values;
   if (state === undefined) throw new UsageError('recover needs --state');
   const reason = 'the machine or the agent ended before the change was confirmed';
   const { restore } = await import('./apply/snapshot.ts');
   const { undo } = await import('./apply/apply.ts');
+  const { dropStaged, takeStaged } = await import('./apply/next-boot.ts');
   const { run } = await import('./command.ts');
   const undone =
     values.reload === true ? undo({ root: '', state, run }, reason) : restore('', state, reason) !== undefined;
-  process.stderr.write(
-    `machinedb-agent: ${undone ? 'the files before the change are back' : 'nothing is to be undone'}\n`,
-  );
+  const bootId = openSystem().read('/proc/sys/kernel/random/boot_id')?.trim() ?? 'unknown';
+  if (undone) dropStaged(state);
+  const began = !undone && values.reload !== true && takeStaged('', state, bootId);
+  const did = undone
+    ? 'the files before the change are back'
+    : began
+      ? 'the change that waited for this boot is made'
+      : 'nothing is to be undone';
+  process.stderr.write(`machinedb-agent: ${did}\n`);
 }
 
 function milliseconds(values: Values, name: 'first-beat-ms' | 'observe-ms' | 'patience-ms' | 'deadline-ms'): number {

@@ -1,15 +1,25 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { canonical } from '../shared/canonical.ts';
-import type { SshWanted } from '../shared/sections/ssh.ts';
-import { readHostCertificate } from '../shared/ssh-certificate.ts';
-import { type Applied, applyWanted, undo, type Wanted } from './apply/apply.ts';
-import { lastUndone } from './apply/snapshot.ts';
-import { HOST_CERTIFICATE } from './apply/ssh.ts';
+import { absenceNotice } from './absence.ts';
+import {
+  type Applied,
+  type ApplyOptions,
+  applyWanted,
+  isAsWanted,
+  mendWhileAway,
+  proveBoot,
+  undo,
+} from './apply/apply.ts';
+import { arm } from './apply/arm.ts';
+import type { Wanted } from './apply/sections.ts';
+import { lastUndone, readPending } from './apply/snapshot.ts';
 import { wantedOf } from './client/wanted.ts';
 import type { Run } from './command.ts';
 import { observeAll } from './facts.ts';
+import { withHostCertificate } from './host-certificate.ts';
 import type { Door, Duty } from './run.ts';
 import type { System } from './system.ts';
+import { turnAsker } from './turn.ts';
+import { proberOf } from './vrf.ts';
 
 export interface Management {
   root: string;
@@ -23,19 +33,25 @@ export interface Management {
   clock: () => number;
   sleep: (ms: number) => Promise<void>;
   log: (message: string) => void;
+  /** Distinguishes this boot. */
+  bootId: string;
+  /** The agent's command that does one round trip to the server and ends. */
+  probeCommand: string[];
+  /** Has this process go on where the server is reached, if that is elsewhere. */
+  move: () => void;
 }
-
-const CERTIFICATE = '/etc/ssh/ssh_host_ed25519_key-cert.pub';
-const HOST_KEY = '/etc/ssh/ssh_host_ed25519_key.pub';
 
 /**
  * The duty of an installed node: to be as wanted, if its intent says so (mode `enforce`), or to tell what it would do (`plan`).
  * What an earlier run of the agent did not confirm is undone first.
  */
 export function managementDuty(management: Management): Duty {
-  const { root, state, run, log } = management;
-  if (undo({ root, state, run }, 'the agent ended before the change was confirmed'))
+  const { root, state, run, log, bootId } = management;
+  if (readPending(state)?.boot === bootId) arm(management);
+  else if (undo({ root, state, run }, 'the agent ended before the change was confirmed'))
     log('an unconfirmed change was undone');
+  const absence = absenceNotice(management);
+  const askTurn = turnAsker(log);
   let told = '';
   const tell = async (door: Door, generation: number, applied: Applied) => {
     if (applied.outcome === 'skipped') return;
@@ -45,29 +61,55 @@ export function managementDuty(management: Management): Duty {
       log(`generation ${generation}: ${applied.outcome}${applied.reason === undefined ? '' : `, ${applied.reason}`}`);
     await door.send({ method: 'PUT', path: '/v1/self/applied', body });
     told = body;
+    if (applied.outcome === 'undone') toldUndone.add(canonical(lastUndone(state)));
   };
   return {
+    away(node, trust) {
+      // A VRF may have come or gone while the server was away.
+      management.move();
+      const signed = wantedOf(state, node, trust);
+      if (signed !== undefined && modeOf(signed) === 'enforce')
+        mendWhileAway({ ...management, wanted: signed.wanted as Wanted, observe: () => observeAll(management.system) });
+      absence.say(node, trust);
+    },
     async work(door) {
+      absence.end();
       await tellUndone(management, door);
       const signed = wantedOf(state, door.node, door.trust);
-      const mode = (signed?.wanted.mode as { mode?: string } | undefined)?.mode;
+      const mode = signed === undefined ? undefined : modeOf(signed);
       if (signed === undefined || (mode !== 'plan' && mode !== 'enforce')) return false;
       const undone = lastUndone(state);
       if (mode === 'enforce' && undone?.generation === signed.generation && !undone.again) return false;
-      const wanted = await withCertificate(management, door, signed.wanted as Wanted, mode);
-      const applied = await applyWanted({
+      const optionsFor = async (as: 'plan' | 'enforce'): Promise<ApplyOptions> => ({
         ...management,
-        wanted,
+        wanted: await withHostCertificate(signed.wanted as Wanted, {
+          ...{ root, mode: as, now: management.clock() },
+          certify: (hostKey) => certify(door, hostKey),
+        }),
         generation: signed.generation,
-        mode,
+        mode: as,
         observe: () => observeAll(management.system),
-        probe: door.roundTrip,
-      }).catch((error: Error): Applied => ({ outcome: 'failed', steps: [], reason: error.message }));
+        probe: proberOf(management, door.roundTrip),
+        host: door.server.url.hostname,
+      });
+      const begun = readPending(state)?.boot === bootId;
+      if (mode === 'enforce' && !begun && !(await isAsWanted(await optionsFor('plan')))) {
+        if (!(await askTurn(door, signed.generation))) return false;
+        told = '';
+      }
+      const options = await optionsFor(mode);
+      const applied = await (begun ? proveBoot(options) : applyWanted(options)).catch(
+        (error: Error): Applied => ({ outcome: 'failed', steps: [], reason: error.message }),
+      );
+      if (applied.outcome === 'applied') management.move();
       await tell(door, signed.generation, applied);
       return applied.outcome === 'applied' || applied.outcome === 'undone';
     },
   };
 }
+
+const modeOf = ({ wanted }: { wanted: Record<string, unknown> }) =>
+  (wanted.mode as { mode?: string } | undefined)?.mode;
 
 const toldUndone = new Set<string>();
 
@@ -85,28 +127,8 @@ async function tellUndone({ state }: Management, door: Door): Promise<void> {
   toldUndone.add(canonical(undone));
 }
 
-/** The wanted state with the certificate that its SSH section asks for: the one that is there, or a new one. */
-async function withCertificate({ root, clock }: Management, door: Door, wanted: Wanted, mode: string): Promise<Wanted> {
-  const asked = wanted.ssh?.host_certificate;
-  if (asked === undefined || !existsSync(`${root}${HOST_KEY}`)) return wanted;
-  const present = existsSync(`${root}${CERTIFICATE}`) ? readFileSync(`${root}${CERTIFICATE}`, 'utf8') : undefined;
-  const kept = present !== undefined && isGood(present, asked, clock());
-  if (!kept && mode !== 'enforce') return wanted;
-  const certificate = kept ? present : await certify(door, readFileSync(`${root}${HOST_KEY}`, 'utf8'));
-  return { ...wanted, material: { ...wanted.material, [HOST_CERTIFICATE]: certificate } };
-}
-
 async function certify(door: Door, hostKey: string): Promise<string> {
-  const body = JSON.stringify({ public_key: hostKey.trim() });
+  const body = JSON.stringify({ public_key: hostKey });
   return (await door.send<{ certificate: string }>({ method: 'POST', path: '/v1/self/ssh-host-certificate', body }))
     .certificate;
-}
-
-/** Whether a certificate is by the CA, for these names, and less than half over. */
-function isGood(line: string, asked: NonNullable<SshWanted['host_certificate']>, nowMs: number): boolean {
-  const certificate = readHostCertificate(line);
-  if (certificate === undefined || certificate.ca !== asked.ca) return false;
-  const names = canonical([...certificate.principals].sort());
-  const half = (certificate.validAfter + certificate.validBefore) / 2;
-  return names === canonical(Object.keys(asked.principals).sort()) && nowMs / 1000 < half;
 }

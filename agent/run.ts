@@ -1,7 +1,7 @@
 import type { Report } from '../shared/api/agent.ts';
 import { backoffMs } from './client/backoff.ts';
 import type { Clock } from './client/clock.ts';
-import { type Enrolled, enrol, fetchToken, type Token } from './client/enrolment.ts';
+import { type Enrolled, enrol, fetchToken, roundTrip, type Token } from './client/enrolment.ts';
 import { hardwareOf } from './client/hardware.ts';
 import { type HttpRequest, type Server, ServerError, send } from './client/http.ts';
 import { type Identity, openIdentity, rememberNode, signText } from './client/identity.ts';
@@ -11,6 +11,7 @@ import { beatOnce, openSession, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
+import { askNeighbors } from './neighbors.ts';
 import { observers } from './sections/index.ts';
 import type { System } from './system.ts';
 import { version } from './version.ts';
@@ -50,6 +51,8 @@ export interface Duty {
    * machine was changed, so that it is looked at again.
    */
   work(door: Door): Promise<boolean>;
+  /** Called when the server could not be reached. */
+  away?(node: string, trust: TrustStore): void;
 }
 
 /** How a duty speaks with the server, as this node. */
@@ -61,21 +64,27 @@ export interface Door {
   facts: Facts;
   signal: AbortSignal;
   send<Reply>(request: Omit<HttpRequest, 'token'>): Promise<Reply>;
-  /** A fresh signed round trip to the server on a new connection; throws when it fails. */
-  roundTrip(): Promise<void>;
+  /**
+   * A fresh signed round trip to the server on a new connection; throws when it fails.
+   *
+   * @param from address of this machine that it comes from
+   */
+  roundTrip(from?: string): Promise<void>;
 }
 
 const CLAIM_AGAIN_MS = 10_000;
-const PROBE_MS = 5_000;
 
 const hashesText = (facts: Facts) => JSON.stringify(Object.entries(hashesOf(facts)).sort());
 
-/** Sections that people change by hand: looked at before every heartbeat, since that is cheap. */
+/** Sections that people change by hand, cables included: looked at before every heartbeat, since that is cheap. */
 const configured = {
+  lldp: observers.lldp,
   hostname: observers.hostname,
   network: observers.network,
+  bgp: observers.bgp,
   ssh: observers.ssh,
   repos: observers.repos,
+  time: observers.time,
 };
 
 /**
@@ -83,8 +92,14 @@ const configured = {
  * else is done is the duty's.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const agent = new Agent(options);
+  const agent = new Agent(options, await look(options));
   await agent.run();
+}
+
+async function look({ system, discovery }: AgentOptions): Promise<Facts> {
+  const facts = observeAll(await askNeighbors(system));
+  if (discovery !== true) return facts;
+  return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
 }
 
 class Agent {
@@ -102,12 +117,12 @@ class Agent {
   #generation = 0;
   #said = '';
 
-  constructor(options: AgentOptions) {
+  constructor(options: AgentOptions, facts: Facts) {
     this.#options = options;
     this.#trust = openTrust(options.directory, options.pins);
     this.#server = { url: options.url, pins: () => this.#trust.pins(), clock: options.clock };
-    this.#facts = this.#look();
-    this.#identity = openIdentity(options.directory, hardwareOf(this.#facts));
+    this.#facts = facts;
+    this.#identity = openIdentity(options.directory, hardwareOf(facts));
     this.#node = this.#identity.node;
     this.#seq = options.firstSeq;
     if (this.#identity.dropped)
@@ -127,6 +142,8 @@ class Agent {
         failures += 1;
         this.#forget(error);
         this.#say((error as Error).message);
+        if (error instanceof ServerError && error.status === 0 && this.#node !== undefined)
+          this.#options.duty?.away?.(this.#node, this.#trust);
         await this.#sleep(backoffMs(failures, random, error instanceof ServerError ? error.retryAfterS : undefined));
       }
     }
@@ -223,10 +240,11 @@ class Agent {
         if (message?.next_in_ms !== undefined) due = clock() + message.next_in_ms;
         if (message?.want?.includes('wanted')) await this.#fetchWanted(token);
         if (message?.want?.includes('observed')) await this.#resend(token);
-        const asked = message?.want?.some((want) => want === 'wanted' || want === 'install') ?? false;
+        const asked =
+          message?.want?.some((want) => want === 'wanted' || want === 'install' || want === 'apply') ?? false;
         if (asked && (await this.#work(token))) return;
         if (clock() >= looked + observeMs) {
-          this.#facts = this.#look();
+          this.#facts = await look(this.#options);
           looked = clock();
           await this.#report(token);
         }
@@ -239,12 +257,6 @@ class Agent {
     }
   }
 
-  #look(): Facts {
-    const facts = observeAll(this.#options.system);
-    if (this.#options.discovery !== true) return facts;
-    return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
-  }
-
   /**
    * What people change by hand is looked at before a heartbeat, so that a difference is known within one. Answers what
    * #work does.
@@ -252,7 +264,7 @@ class Agent {
   async #lookAgain(token: string): Promise<boolean> {
     if (this.#options.discovery === true) return false;
     const before = this.#facts;
-    const now = observeEach(configured, this.#options.system);
+    const now = observeEach(configured, await askNeighbors(this.#options.system));
     const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
     this.#facts = {
       sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),
@@ -277,15 +289,12 @@ class Agent {
       server: this.#server,
       facts: this.#facts,
       signal,
-      send: async (request) => await send(this.#server, { ...request, token }),
-      roundTrip: async () => {
-        // Soon asked again: a connection may hang on an address that is just going.
-        if ((await fetchToken({ ...this.#server, timeoutMs: PROBE_MS }, this.#identity, this.#node!)) === undefined)
-          throw new Error('the server does not know the key of this node');
-      },
+      // What takes as long as an install may outlive the token that it began with.
+      send: async (request) => await send(this.#server, { ...request, token: (await this.#freshToken()) ?? token }),
+      roundTrip: (from) => roundTrip(this.#server, this.#identity, this.#node!, from),
     };
     if (!(await duty.work(door))) return false;
-    this.#facts = this.#look();
+    this.#facts = await look(this.#options);
     await this.#report(token);
     return true;
   }

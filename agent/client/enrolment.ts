@@ -49,3 +49,22 @@ export async function fetchToken(server: Server, identity: Identity, node: strin
     throw error;
   }
 }
+
+/** How long one round trip may take, milliseconds: a connection may hang on an address that is just going. */
+const ROUND_TRIP_MS = 5_000;
+
+/**
+ * A fresh signed round trip to the server on a new connection; throws when it fails.
+ *
+ * @param localAddress address of this machine that it comes from
+ */
+export async function roundTrip(
+  server: Server,
+  identity: Identity,
+  node: string,
+  localAddress?: string,
+): Promise<void> {
+  const soon = { ...server, timeoutMs: ROUND_TRIP_MS, localAddress };
+  if ((await fetchToken(soon, identity, node)) === undefined)
+    throw new Error('the server does not know the key of this node');
+}

@@ -14,6 +14,8 @@ export interface Server {
   clock: Clock;
   /** How long an answer may take, milliseconds; 30 s when undefined. */
   timeoutMs?: number;
+  /** Address of this machine that connections come from; the kernel's choice when undefined. */
+  localAddress?: string | undefined;
 }
 
 /** What the server said instead of a reply. `status` 0: it could not be reached. */
@@ -39,14 +41,23 @@ export class ServerError extends Error {
 export function openConnection(server: Server, done: (error: Error | null, socket: net.Socket) => void): undefined {
   const host = server.url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(server.url.port || 443);
+  const from = server.localAddress === undefined ? {} : { localAddress: server.localAddress };
   if (server.url.protocol === 'http:') {
-    const plain = net.connect({ host, port });
+    const plain = net.connect({ host, port, ...from });
     plain.once('connect', () => done(null, plain)).once('error', (error) => done(error, plain));
     return;
   }
   // The certificate is judged by pins and our own clock, not by the system's store and clock: see checkPeer.
-  const socket = tls.connect({ host, port, servername: SERVER_NAME, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
-  socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+  const socket = tls.connect({
+    host,
+    port,
+    ...from,
+    servername: SERVER_NAME,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.3',
+  });
+  const patience = server.timeoutMs ?? TIMEOUT_MS;
+  socket.setTimeout(patience, () => socket.destroy(new Error(`no answer within ${patience / 1000} s`)));
   socket.once('error', (error) => done(error, socket));
   socket.once('secureConnect', () => {
     try {

@@ -53,6 +53,12 @@ export function openIdentity(directory: string, hardware: ClaimedHardware): Iden
   return toIdentity(made, stored !== undefined);
 }
 
+/** The identity kept in `directory`, as it is: none is made, and none dropped. Undefined: there is none. */
+export function keptIdentity(directory: string): Identity | undefined {
+  const stored = read(fileIn(directory));
+  return stored === undefined ? undefined : toIdentity(stored, false);
+}
+
 /** Keeps which node the server knows this key as. */
 export function rememberNode(directory: string, node: string): void {
   const file = fileIn(directory);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import http from 'node:http';
+import type { Writable } from 'node:stream';
 import { createZstdDecompress } from 'node:zlib';
 
 const SILENCE_MS = 20_000;
@@ -18,6 +19,8 @@ export interface Download {
 
 /** Bytes in which the decompressed file comes: every piece is a trip to another thread. */
 const PIECE = 1024 * 1024;
+/** Of what the server says about a file that it does not have. */
+const MOST_TEXT = 500;
 
 /**
  * The decompressed bytes of a file, in order; it ends only when the SHA-256 of what came is right. A connection that breaks is taken up where it broke (RFC 9110, section 14:
@@ -31,12 +34,23 @@ export async function* download(options: Download): AsyncGenerator<Buffer> {
     () => zstd.end(),
     (error: Error) => zstd.destroy(error),
   );
-  // An image that is broken may end the decompression before the digest is known: the digest says more.
-  yield* zstd as AsyncIterable<Buffer>;
+  try {
+    yield* zstd as AsyncIterable<Buffer>;
+  } catch (error) {
+    // A file that is broken may end the decompression before its digest is known.
+    if ((error as NodeJS.ErrnoException).code?.startsWith('ZSTD_') !== true) throw error;
+    throw broken(options, (error as Error).message);
+  }
   await feeding;
 }
 
-async function feed(options: Download, into: NodeJS.WritableStream): Promise<void> {
+function broken({ sha256 }: Download, cause: string): Error {
+  return new Error(
+    `what came is not the file ${sha256} (${cause}), and the disk was not made bootable: machinedb image verify tells whether the stored file is damaged; if it is good, the way from there changes it`,
+  );
+}
+
+async function feed(options: Download, into: Writable): Promise<void> {
   let at = 0;
   let away = 0;
   let etag: string | undefined;
@@ -51,6 +65,8 @@ async function feed(options: Download, into: NodeJS.WritableStream): Promise<voi
         at += chunk.length;
         hash.update(chunk);
         if (at > options.size) throw new Refused(`${options.url} is longer than the ${options.size} bytes announced`);
+        // Whoever took the bytes has found them broken, or wants no more.
+        if (into.destroyed) throw new Refused('the download was ended');
         if (!into.write(chunk)) await drained(into);
       }
     } catch (error) {
@@ -65,10 +81,7 @@ async function feed(options: Download, into: NodeJS.WritableStream): Promise<voi
     }
   }
   const digest = hash.digest('hex');
-  if (digest !== options.sha256)
-    throw new Error(
-      `the SHA-256 of what came is ${digest}, and the manifest says ${options.sha256}: the disk was not made bootable`,
-    );
+  if (digest !== options.sha256) throw broken(options, `its SHA-256 is ${digest}`);
 }
 
 /** What asking again does not mend. */
@@ -82,10 +95,12 @@ async function* body(url: URL, from: number, etag: string | undefined, seen: (et
   request.on('error', reject);
   const response = await promise;
   const { statusCode = 0, headers } = response;
-  if (statusCode >= 500 || statusCode === 429 || statusCode === 404) {
+  if (statusCode >= 500 || statusCode === 429) {
     response.destroy();
     throw new Error(`HTTP ${statusCode}`);
   }
+  // The server is there, and does not have the file: a person must hear of it now.
+  if (statusCode === 404) throw new Refused(`${url} answers HTTP 404: ${await beginningOf(response)}`);
   if (from === 0 ? statusCode !== 200 : statusCode !== 206) {
     response.destroy();
     throw new Refused(`${url} answers HTTP ${statusCode} to a request from byte ${from} on`);
@@ -94,14 +109,23 @@ async function* body(url: URL, from: number, etag: string | undefined, seen: (et
   yield* response as AsyncIterable<Buffer>;
 }
 
-async function drained(stream: NodeJS.WritableStream): Promise<void> {
+async function beginningOf(response: http.IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of response) {
+    text += String(chunk);
+    if (text.length > MOST_TEXT) break;
+  }
+  return text.slice(0, MOST_TEXT).trim() || 'it has no such file';
+}
+
+async function drained(stream: Writable): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const done = (error?: Error) => {
       stream.off('drain', done).off('error', done).off('close', closed);
-      if (error instanceof Error) reject(new Refused(`the image cannot be decompressed: ${error.message}`));
+      if (error instanceof Error) reject(new Refused(error.message));
       else resolve();
     };
-    const closed = () => done(new Error('the stream ended'));
+    const closed = () => done(new Error('the download was ended'));
     stream.once('drain', done).once('error', done).once('close', closed);
   });
 }

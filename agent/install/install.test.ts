@@ -76,12 +76,15 @@ function order(more: Partial<Order> = {}, file: Partial<NonNullable<ImageManifes
 let served: Buffer = stored;
 /** Bytes after which a connection is cut, one after the other. */
 let cuts: number[] = [];
+/** What the boot service says of a file that it does not have. */
+let missing: string | undefined;
 let server: Server;
 let told: Told[] = [];
 let handed: { device: string; start: number; bootable: boolean }[] = [];
 
 beforeAll(async () => {
   server = createServer((request, response) => {
+    if (missing !== undefined) return void response.writeHead(404).end(missing);
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
     response.writeHead(from === 0 ? 200 : 206, { etag: '"x"', 'content-length': served.length - from });
     const cut = cuts.shift();
@@ -100,6 +103,7 @@ beforeEach(() => {
   truncateSync(disk, DISK);
   served = stored;
   cuts = [];
+  missing = undefined;
   told = [];
   handed = [];
 });
@@ -154,7 +158,26 @@ test('a boot service that stays away is an error that says how far it came', asy
 test('an image with one flipped bit is written, found out, and not made bootable', async () => {
   served = Buffer.from(stored);
   served[Math.floor(served.length / 2)]! ^= 1;
-  await expect(installImage(installer(), order())).rejects.toThrow('the SHA-256 of what came is');
+  await expect(installImage(installer(), order())).rejects.toThrow(
+    `what came is not the file ${sha256(stored)} (its SHA-256 is ${sha256(served)}), and the disk was not made bootable: machinedb image verify tells whether`,
+  );
+  expect(bootable()).toBe(false);
+});
+
+test('a flipped bit that the decompression finds first is told in the same words', async () => {
+  served = Buffer.from(stored);
+  served[0]! ^= 1;
+  await expect(installImage(installer(), order())).rejects.toThrow(
+    `what came is not the file ${sha256(stored)} (Unknown frame descriptor), and the disk was not made bootable: machinedb image verify tells whether`,
+  );
+  expect(bootable()).toBe(false);
+});
+
+test('a file that the boot service does not have is told at once, in its own words', async () => {
+  missing = 'the file is damaged: put the good one back';
+  await expect(installImage(installer({ patienceMs: 60_000 }), order())).rejects.toThrow(
+    `/files/${sha256(stored)} answers HTTP 404: the file is damaged: put the good one back`,
+  );
   expect(bootable()).toBe(false);
 });
 
@@ -180,7 +203,7 @@ test('a disk with data is not written but on request', async () => {
   expect(await installImage(installer(), order({ wipe: true }))).toBe(true);
 });
 
-test('what a power cut in the middle left is not data, and does not boot; of another request it is', async () => {
+test('what a power cut in the middle left is not data for the same node, and does not boot; what an install finished is', async () => {
   const cut = installer({
     tell: async ({ percent }) => {
       if (percent !== undefined && percent > 30) throw new Error('power cut');
@@ -190,8 +213,11 @@ test('what a power cut in the middle left is not data, and does not boot; of ano
   await expect(installImage(cut, order())).rejects.toThrow('power cut');
   expect(bootable()).toBe(false);
   expect(readFileSync(disk).subarray(-4096).equals(markOf(node, 3))).toBe(true);
-  await expect(installImage(installer(), order({ generation: 4 }))).rejects.toThrow('holds data');
-  expect(await installImage(installer(), order())).toBe(true);
+  const others = installer({ node: '99999999-2222-4333-8444-555555555555' });
+  await expect(installImage(others, order())).rejects.toThrow('holds data');
+  // The image was mended, and the install asked for anew.
+  expect(await installImage(installer(), order({ generation: 4 }))).toBe(true);
+  await expect(installImage(installer(), order({ generation: 5 }))).rejects.toThrow('holds data');
 });
 
 test('an install that is taken back stops', async () => {

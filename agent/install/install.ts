@@ -38,7 +38,7 @@ export interface Installer {
   handOver: (device: string, root: Partition) => Promise<void>;
 }
 
-/** Every so many percent are told. */
+/** Every so many percent are told, at most. */
 const STEP = 5;
 
 /**
@@ -64,13 +64,11 @@ export async function installImage(installer: Installer, order: Order): Promise<
     const url = new URL(`${installer.files.href.replace(/\/$/, '')}/${file.sha256}`);
     const { patienceMs, sleep } = installer;
     const chunks = download({ url, size: file.size, sha256: file.sha256, patienceMs, sleep });
-    let told = -STEP;
-    const head = await writeImage({ fd, diskBytes: chosen.sizeBytes, mark }, chunks, file.raw_size, async (bytes) => {
-      const percent = Math.floor((bytes / file.raw_size) * 100);
-      if (percent < told + STEP) return;
-      told = percent;
-      if (!(await tell({ generation, phase: 'writing', percent }))) throw new TakenBack();
-    });
+    const teller = new ProgressTeller((percent) => tell({ generation, phase: 'writing', percent }));
+    const head = await writeImage({ fd, diskBytes: chosen.sizeBytes, mark }, chunks, file.raw_size, (bytes) =>
+      teller.note(Math.floor((bytes / file.raw_size) * 100)),
+    );
+    await teller.end();
     await tell({ generation, phase: 'handing_over', disk });
     await installer.handOver(device, largestPartition(head));
     activate(fd, head);
@@ -85,3 +83,37 @@ export async function installImage(installer: Installer, order: Order): Promise<
 }
 
 class TakenBack extends Error {}
+
+/** Tells how far it is beside the writing, one word at a time: a round trip takes longer than some percent. */
+class ProgressTeller {
+  readonly #tell: (percent: number) => Promise<boolean>;
+  #told = -STEP;
+  #telling: Promise<void> | undefined;
+  #failure: Error | undefined;
+
+  constructor(tell: (percent: number) => Promise<boolean>) {
+    this.#tell = tell;
+  }
+
+  /** Throws when an earlier word was answered by a no. */
+  note(percent: number): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#telling !== undefined || percent < this.#told + STEP) return;
+    this.#told = percent;
+    this.#telling = this.#say(percent);
+  }
+
+  async end(): Promise<void> {
+    await this.#telling;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #say(percent: number): Promise<void> {
+    try {
+      if (!(await this.#tell(percent))) this.#failure = new TakenBack();
+    } catch (error) {
+      this.#failure = error as Error;
+    }
+    this.#telling = undefined;
+  }
+}

@@ -1,9 +1,7 @@
 import { fsyncSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { MARK_BYTES } from './guard.ts';
+import { HEAD_BYTES, MARK_BYTES } from './guard.ts';
 
-/** What makes a disk bootable is in its first MiB: MBR and GPT. It is written last. */
-export const HEAD_BYTES = 1024 * 1024;
 const END_BYTES = 1024 * 1024;
 
 export interface ImageTarget {
@@ -19,14 +17,14 @@ export interface ImageTarget {
  *
  * @param chunks the image's bytes in order; they throw when they are not the image's
  * @param bytes how many they are
- * @param progress is told the bytes written so far
+ * @param progress is told the bytes written so far; what it throws ends the writing
  * @throws Error when there are more or fewer; the disk is not bootable then
  */
 export async function writeImage(
   { fd, diskBytes, mark }: ImageTarget,
   chunks: AsyncIterable<Buffer>,
   bytes: number,
-  progress: (bytes: number) => Promise<void>,
+  progress: (bytes: number) => void,
 ): Promise<Buffer> {
   writeAll(fd, Buffer.alloc(HEAD_BYTES), 0);
   // An old backup GPT must not bring back old partitions.
@@ -45,7 +43,7 @@ export async function writeImage(
     writing = writeLater(fd, chunk.subarray(inHead), at + inHead);
     writing.catch(() => undefined);
     at += chunk.length;
-    await progress(at);
+    progress(at);
   }
   await writing;
   fsyncSync(fd);
