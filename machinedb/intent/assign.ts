@@ -1,9 +1,10 @@
-import { sql } from 'kysely';
 import type { IntentSection } from '../../shared/api/intent.ts';
-import { canonicalIp } from '../../shared/ip.ts';
+import { canonicalIp, isInside } from '../../shared/ip.ts';
+import { mergePatch } from '../../shared/merge.ts';
 import type { Network } from '../../shared/sections/network.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
+import { type NetworkRow, networksNear, readNetworks, type Scope } from '../places/nearest.ts';
 
 export interface Assignment {
   site?: string;
@@ -37,10 +38,7 @@ export async function assignmentIntents(
   if (given.mode !== undefined) patches.mode = { mode: given.mode };
   if (given.fqdn !== undefined) patches.hostname = splitName(given.fqdn);
   if (given.network !== undefined || given.address !== undefined)
-    patches.network = await networkPatch(db, node, {
-      ...given,
-      site: given.site ?? (current.placement as Place)?.site,
-    });
+    patches.network = await networkPatch(db, node, given, mergePatch(current.placement, place ?? {}) as Scope);
   else if (given.interface !== undefined)
     throw new Problem('invalid', 'interface says where an address goes: give network or address, too');
   return patches;
@@ -70,18 +68,18 @@ function splitName(fqdn: string): { hostname: string; domain: string | null } {
   return dot < 0 ? { hostname: fqdn, domain: null } : { hostname: fqdn.slice(0, dot), domain: fqdn.slice(dot + 1) };
 }
 
-async function networkPatch(db: Reader, node: string, given: Assignment) {
+async function networkPatch(db: Reader, node: string, given: Assignment, place: Scope) {
   const asked = given.address === undefined ? undefined : canonicalIp(given.address);
   if (asked === undefined && given.address !== undefined)
     throw new Problem('invalid', `${given.address} is not an IP address: give one without prefix length`);
-  const network = given.network ?? (await networkOf(db, asked!, given.site));
+  const network = given.network ?? (await networkWith(db, asked!, place));
   const { observed } = await db
     .selectFrom('node_now')
     .select('observed')
     .where('node', '=', node)
     .executeTakeFirstOrThrow();
   const port = choosePort(observed, given.interface);
-  const addresses = { [LABEL]: { network, address: asked ?? null } };
+  const addresses = { [LABEL]: { network, address: asked ?? null, by: null, offset: null } };
   const mac = macOf(observed, port);
   // The discovery image names ports otherwise than the system that is installed: the card itself is meant.
   if ((observed.os as { discovery?: boolean } | undefined)?.discovery === true && mac !== undefined)
@@ -93,17 +91,19 @@ function macOf(observed: Record<string, unknown>, port: string): string | undefi
   return Object.values((observed.nics ?? {}) as Record<string, Port>).find(({ name }) => name === port)?.mac;
 }
 
-/** The narrowest network that has the address; where sites use the same addresses, the one of the node's site. */
-async function networkOf(db: Reader, address: string, site: string | undefined): Promise<string> {
-  const { rows } = await sql<{ name: string }>`
-    select name from network where ${address}::inet << cidr 
-    order by coalesce(site = ${site ?? null}, site is null) desc, masklen(cidr) desc, name limit 1`.execute(db);
-  if (rows[0] === undefined)
+/** The narrowest network that has the address: of those near the place, else of any, which then says where it is. */
+async function networkWith(db: Reader, address: string, place: Scope): Promise<string> {
+  const networks = await readNetworks(db);
+  const lengthOf = ({ cidr }: NetworkRow) => Number(cidr.split('/')[1]);
+  const narrowest = (rows: NetworkRow[]) =>
+    rows.filter(({ cidr }) => isInside(address, cidr)).sort((a, b) => lengthOf(b) - lengthOf(a))[0];
+  const found = narrowest(networksNear(networks, place)) ?? narrowest(Object.values(networks));
+  if (found === undefined)
     throw new Problem(
       'invalid',
       `no network contains ${address}: machinedb network list shows them, machinedb network put makes one`,
     );
-  return rows[0].name;
+  return found.name;
 }
 
 interface Port {

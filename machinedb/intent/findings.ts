@@ -3,6 +3,7 @@ import { differences } from '../../shared/diff.ts';
 import type { Unresolvable } from '../../shared/resolve.ts';
 import type { Tx } from '../db.ts';
 import type { AllocationRow } from '../places/allocations.ts';
+import { parseNetworkKey } from '../places/nearest.ts';
 import type { FindingKind, Severity } from '../schema.ts';
 
 export interface NewFinding {
@@ -17,7 +18,7 @@ export interface NewFinding {
 }
 
 /** Sections that both a machine reports and people intend. */
-const compared = ['hostname', 'network', 'ssh', 'repos'];
+const compared = ['hostname', 'network', 'bgp', 'ssh', 'repos', 'time'];
 
 const severities: Record<'missing' | 'mismatch' | 'unknown', Severity> = {
   missing: 'warning',
@@ -59,6 +60,7 @@ export function findingsOf(
   }));
   const orphans = allocations
     .filter(({ state }) => state === 'orphan')
+    .map(({ address, network: key }) => ({ address, network: parseNetworkKey(key).name }))
     .map(({ address, network }) => ({
       node,
       section: 'network',

@@ -1,10 +1,16 @@
 import type { z } from 'zod';
 import type { IntentSection } from '../../shared/api/intent.ts';
 import { escapePointer } from '../../shared/explain.ts';
+import { isInside } from '../../shared/ip.ts';
 import { isMembers } from '../../shared/merge.ts';
+import { type Contradiction, contradictions } from '../../shared/network-contradictions.ts';
+import { type Demand, demands } from '../../shared/resolve.ts';
 import { sections } from '../../shared/sections/index.ts';
+import type { NetworkIntended } from '../../shared/sections/network.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
+import { demandPath } from '../places/asked.ts';
+import { readNetworks } from '../places/nearest.ts';
 
 /** Sections that no wider layer has. */
 export const nodeOnly = new Set<IntentSection>(['placement', 'role']);
@@ -31,7 +37,18 @@ export async function checkIntent(
     }));
     throw new Problem('invalid', `${section}${errors[0]!.pointer}: ${errors[0]!.detail}`, { errors });
   }
+  if (section === 'network') {
+    // What it refers to may be in another layer: the merged intents of its nodes are judged by project().
+    const [first, ...more] = contradictions(parsed.data as NetworkIntended, false);
+    if (first !== undefined) throw contradiction([first, ...more], '');
+  }
   await checkReferences(tx, section, parsed.data);
+}
+
+/** The refusal of a network intent that contradicts itself. */
+export function contradiction(all: [Contradiction, ...Contradiction[]], whose: string): Problem {
+  const errors = all.slice(0, 50).map(({ path, message }) => ({ detail: message, pointer: path }));
+  return new Problem('invalid', `${whose}network${all[0].path}: ${all[0].message}`, { errors });
 }
 
 function withoutNulls(value: unknown): unknown {
@@ -64,13 +81,27 @@ async function checkReferences(tx: Reader, section: IntentSection, data: unknown
     if (rack !== undefined) await mustExist(tx, 'rack', rack, site);
   }
   if (section !== 'network') return;
-  const { interfaces = {} } = data as {
-    interfaces?: Record<string, { addresses?: Record<string, { network: string }> }>;
-  };
-  const networks = Object.values(interfaces).flatMap(({ addresses = {} }) =>
-    Object.values(addresses).map(({ network }) => network),
-  );
-  for (const network of new Set(networks)) await mustExist(tx, 'network', network);
+  await checkAddresses(tx, data as NetworkIntended);
+}
+
+const refused = (demand: Demand, message: string) => contradiction([{ path: demandPath(demand), message }], '');
+
+/** Throws when an address is of no network of its name, or asked for twice. */
+async function checkAddresses(tx: Reader, network: NetworkIntended): Promise<void> {
+  const asked = demands({ network });
+  for (const name of new Set(asked.map((demand) => demand.network))) await mustExist(tx, 'network', name);
+  const rows = Object.values(asked.length === 0 ? {} : await readNetworks(tx));
+  for (const demand of asked.filter(({ address }) => address !== undefined)) {
+    const ranges = rows.filter(({ name }) => name === demand.network).map(({ cidr }) => cidr);
+    if (!ranges.some((cidr) => isInside(demand.address!, cidr)))
+      throw refused(demand, `address ${demand.address} is not in network ${demand.network} (${ranges.join(', ')})`);
+    const first = asked.find(({ address }) => address === demand.address)!;
+    if (first !== demand)
+      throw refused(
+        demand,
+        `address ${demand.address} is asked for by ${demandPath(first)}, too: it goes to one interface once`,
+      );
+  }
 }
 
 async function mustExist(

@@ -4,6 +4,7 @@ import type { Plan } from '../../shared/api/row.ts';
 import { Overtaken, type Reader, type Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
+import type { Change } from '../rollout/queue.ts';
 import type { Keys } from '../trust/keys.ts';
 import { checkIntent, nodeOnly } from './intent-check.ts';
 import { inherited, type Pending, readIntents } from './layers.ts';
@@ -37,14 +38,12 @@ export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], opt
   const nodes = await lockAffected(tx, subjects);
   for (const change of list) await checkPrecondition(tx, change);
   const { actor, reason, event } = options;
-  const projected = await project(tx, keys, nodes, actor, toPending(list));
+  const projected = await project(tx, keys, nodes, actor, {
+    pending: toPending(list),
+    change: toChange(list, options),
+  });
   const affected = projected.affected.length;
-  if (options.maxAffected !== undefined && affected > options.maxAffected) {
-    throw new Problem(
-      'blast_radius',
-      `${affected} nodes would change, and max_affected is ${options.maxAffected}: look at the dry run, then raise it`,
-    );
-  }
+  checkAffected(affected, options.maxAffected);
   const common = { side: 'intended', source: 'operator', actor, reason } as const;
   const intended = list.map(({ subject, section, data }) => ({ ...common, subject, section, data }));
   const written = await append(
@@ -64,10 +63,26 @@ export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], opt
   };
 }
 
+/** Throws when a write would change more nodes than it may. */
+export function checkAffected(affected: number, most: number | undefined): void {
+  if (most === undefined || affected <= most) return;
+  throw new Problem(
+    'blast_radius',
+    `${affected} nodes would change, and max_affected is ${most}: look at the dry run, then raise it`,
+  );
+}
+
 function toPending(list: IntentChange[]): Pending {
   const pending: Pending = new Map();
   for (const { subject, section, data } of list) pending.set(subject, { ...pending.get(subject), [section]: data });
   return pending;
+}
+
+/** What of these intents is about more than single nodes. */
+function toChange(list: IntentChange[], { actor, reason }: WriteOptions): Change | undefined {
+  const wide = list.filter(({ subject }) => !subject.startsWith('node/'));
+  const what = wide.map(({ section, subject }) => `${section} of ${subject}`).join(', ');
+  return wide.length === 0 ? undefined : { what, actor, reason };
 }
 
 /** The subjects that a node comes to inherit from. */

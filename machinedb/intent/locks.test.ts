@@ -53,6 +53,12 @@ test('writers of intents, networks, acknowledgements and reports never wait for 
         params: { network: pick(networks, n) },
         body: { cidr: `10.6${n % 3}.0.0/20`, dns: [`10.0.0.${n % 200}`] },
       }),
+    (n) =>
+      ask('putNetwork', {
+        params: { network: pick(networks, n) },
+        query: pick([{ site: 'ber' }, { site: 'ber', rack: 'r1' }], n),
+        body: { cidr: `10.${70 + (n % 2)}.${16 * (n % 3)}.0/20`, dns: [`10.0.0.${n % 200}`] },
+      }),
     (n) => report(pick(ids, n * 7), { nics, hostname: { hostname: `h${n}` } }),
     (n) => report(pick(ids, n * 11), { nics, hostname: { hostname: `g${n}` } }),
     async (n) => {

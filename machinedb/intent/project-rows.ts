@@ -25,20 +25,20 @@ async function checkNames(tx: Tx, updates: Update[]): Promise<void> {
   const named = updates.filter(({ fqdn }) => fqdn !== undefined).map(({ node, fqdn }) => ({ node, fqdn }));
   const twice = named.find(({ fqdn }, i) => named.findIndex((other) => other.fqdn === fqdn) !== i);
   if (twice !== undefined)
-    throw new Problem(
-      'conflict',
-      `several nodes would have the name ${String(twice.fqdn)}: a name belongs to one machine`,
-    );
+    throw taken(`several nodes would have the name ${String(twice.fqdn)}: a name belongs to one machine`);
   const { rows } = await sql<{ fqdn: string; node: string }>`
     select n.fqdn, n.node from json_to_recordset(${JSON.stringify(named)}::json) as x(node uuid, fqdn text)
     join node_now n on n.fqdn = x.fqdn and n.node <> x.node
     where not exists (select from json_to_recordset(${JSON.stringify(updates.map(({ node }) => ({ node })))}::json) as u(node uuid) where u.node = n.node)
     limit 1`.execute(tx);
   if (rows[0] !== undefined)
-    throw new Problem(
-      'conflict',
+    throw taken(
       `the name ${rows[0].fqdn} belongs to node ${rows[0].node} already: take another, or rename that node first`,
     );
+}
+
+function taken(message: string): Problem {
+  return new Problem('conflict', message, { errors: [{ detail: message, pointer: '/hostname' }] });
 }
 
 async function storeRows(tx: Tx, updates: Update[]): Promise<void> {

@@ -125,6 +125,7 @@ test('a name belongs to one node, whichever layer it comes from', async () => {
   await expect(put(b, 'hostname', { hostname: 'one', domain: 'example.org' })).rejects.toMatchObject({
     status: 409,
     message: `the name one.example.org belongs to node ${a} already: take another, or rename that node first`,
+    errors: [{ pointer: '/hostname' }],
   });
   await ask('assignNode', { params: { node: a }, body: { role: 'web', reason: 'test' } });
   await ask('assignNode', { params: { node: b }, body: { role: 'web', reason: 'test' } });
@@ -177,3 +178,25 @@ test('2,000 nodes in one call, and a second call changes nothing', async () => {
   expect([first.affected.length, first.nodes.length, first.revisions.length]).toEqual([2000, 1000, 2000]);
   expect(await again()).toEqual({ affected: [], nodes: [], revisions: [] });
 }, 30_000);
+
+test('a neighbour that a machine reports decides which port is meant, and a report of another one is a finding', async () => {
+  const id = await node(facts);
+  const seen = (port_id: string) => ({
+    eth0: { [`sw1 ${port_id}`]: { chassis_id: 'sw1', system_name: 'sw1', port_id } },
+  });
+  await put(id, 'network', { interfaces: { uplink: { match: { lldp: { system: 'sw1', port: 'p7' } }, mtu: 9000 } } });
+  const network = { interfaces: { eth0: { mtu: 9000 } } };
+  expect(await now(id)).toMatchObject({ generation: 0, wanted: {}, findings: 1 });
+  await report(id, { ...facts, network, lldp: seen('p7') });
+  expect(await now(id)).toMatchObject({ generation: 1, wanted: { network }, findings: 0 });
+  await report(id, { ...facts, network, lldp: seen('p8') });
+  expect(await now(id)).toMatchObject({ generation: 2, wanted: {}, findings: 1 });
+  expect((await findings(id)).map(({ path, severity, message }) => ({ path, severity, message }))).toEqual([
+    {
+      path: '/interfaces/uplink',
+      severity: 'error',
+      message:
+        'no port of this machine matches {"lldp":{"port":"p7","system":"sw1"}}: its LLDP neighbours are "sw1" port "p8" on eth0',
+    },
+  ]);
+});

@@ -2,15 +2,21 @@ import type { Plan } from '../../shared/api/row.ts';
 import { canonical } from '../../shared/canonical.ts';
 import { changes } from '../../shared/diff.ts';
 import { mergeLayers } from '../../shared/merge.ts';
-import { demands, type Intent, type NetworkFacts, resolve } from '../../shared/resolve.ts';
+import { contradictions } from '../../shared/network-contradictions.ts';
+import { demands, type Intent, resolve } from '../../shared/resolve.ts';
 import { ed25519Blob, fingerprintOfBlob } from '../../shared/ssh-certificate.ts';
-import type { Reader, Tx } from '../db.ts';
+import type { Tx } from '../db.ts';
 import type { NewRevision } from '../feed/feed.ts';
 import { hotOf } from '../nodes/hot.ts';
 import { type AllocationRow, allocate, lacking, lockNetworks, readAllocations } from '../places/allocations.ts';
-import { checkSites, type NetworkSites, storeClaims } from '../places/claims.ts';
+import { type AskedAddresses, askedOf } from '../places/asked.ts';
+import { storeClaims } from '../places/claims.ts';
+import { type Networks, readNetworks } from '../places/nearest.ts';
+import { keepNetworks } from '../places/networks.ts';
+import { type Change, concernsMachine, type QueuedNode, queueChange } from '../rollout/queue.ts';
 import type { Keys } from '../trust/keys.ts';
 import { findingsOf, type NewFinding, storeFindings } from './findings.ts';
+import { contradiction } from './intent-check.ts';
 import { type Pending, readLayers } from './layers.ts';
 import { storeUpdates, type Update } from './project-rows.ts';
 
@@ -26,6 +32,13 @@ export interface Projected {
   revisions: NewRevision[];
 }
 
+export interface ProjectOptions {
+  /** Intents that the caller appends with what is answered; undefined: none, so that nothing claims a place or a MAC anew. */
+  pending?: Pending | undefined;
+  /** The change that reaches the nodes in slots; undefined: what changes is a node's own matter, and waits for no other. */
+  change?: Change | undefined;
+}
+
 interface Row {
   node: string;
   observed: Record<string, unknown>;
@@ -37,12 +50,15 @@ interface Row {
 /**
  * Brings everything that follows from a node's intent and facts up to date: addresses, wanted state with its generation and
  * signature, placement, findings, and the columns that lists read. Safe at any time. Throws when an intent contradicts another
- * node's. Locks networks, and after it the caller appends: the feed's lock is the last of all.
- *
- * @param pending the intents that the caller appends with what it answers; undefined: none, so that nothing claims a place
- *   or a MAC anew
+ * node's. Locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
  */
-export async function project(tx: Tx, keys: Keys, ids: string[], actor: string, pending?: Pending): Promise<Projected> {
+export async function project(
+  tx: Tx,
+  keys: Keys,
+  ids: string[],
+  actor: string,
+  { pending, change }: ProjectOptions = {},
+): Promise<Projected> {
   const projected: Projected = { affected: [], nodes: [], revisions: [] };
   if (ids.length === 0) return projected;
   const sorted = [...new Set(ids)].sort();
@@ -55,16 +71,18 @@ export async function project(tx: Tx, keys: Keys, ids: string[], actor: string, 
     actor,
     intents: new Map(),
     held: new Map(),
+    asked: new Map(),
     networks: {},
     lastGiven: new Map(),
     moved: [],
+    queued: [],
     sshCa: fingerprintOfBlob(ed25519Blob(keys.sshHostCa().publicKey)),
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);
-  await lockLacking(run);
-  run.networks = await readNetworks(tx);
+  await readAddressing(run);
   for (const chunk of chunks) await projectChunk(run, chunk, projected);
-  if (pending !== undefined) await storeClaims(tx, run.intents, run.moved, run.networks);
+  if (pending !== undefined) await storeClaims(tx, run.intents, run.moved);
+  await queueChange(tx, run.queued, change);
   return projected;
 }
 
@@ -76,11 +94,15 @@ interface Run {
   /** What the nodes are asked to be, and the addresses that they hold. */
   intents: Map<string, Intent>;
   held: Map<string, AllocationRow[]>;
-  networks: Record<string, NetworkFacts> & NetworkSites;
+  /** The addresses that they are to hold, and why they cannot have others. */
+  asked: Map<string, AskedAddresses>;
+  networks: Networks;
   /** See allocate(). */
   lastGiven: Map<string, string>;
   /** Nodes whose place is another now. */
   moved: string[];
+  /** Nodes whose agent has something to do, or no longer has. */
+  queued: QueuedNode[];
   /** Fingerprint of the CA of SSH host keys. */
   sshCa: string;
 }
@@ -89,13 +111,26 @@ async function readAsked({ tx, intents, held }: Run, ids: string[], pending: Pen
   const layers = await readLayers(tx, ids, { pending });
   const allocations = Map.groupBy(await readAllocations(tx, ids), ({ node }) => node!);
   for (const id of ids) {
-    intents.set(id, mergeLayers(layers.get(id) ?? []) as Intent);
+    const intent = mergeLayers(layers.get(id) ?? []) as Intent;
+    const [first, ...more] = pending === undefined ? [] : contradictions(intent.network ?? {});
+    if (first !== undefined) throw contradiction([first, ...more], `node ${id}: `);
+    intents.set(id, intent);
     held.set(id, allocations.get(id) ?? []);
   }
 }
 
-async function lockLacking({ tx, intents, held }: Run): Promise<void> {
-  const lacked = [...intents].flatMap(([node, intent]) => lacking(demands(intent), held.get(node)!));
+/** Which network each address is taken from, and the locks for those that are to be given. */
+async function readAddressing(run: Run): Promise<void> {
+  const { tx, intents, held, asked } = run;
+  if ([...intents.values()].every((intent) => demands(intent).length === 0)) return;
+  await keepNetworks(tx);
+  run.networks = await readNetworks(tx);
+  for (const [node, intent] of intents) {
+    const of = askedOf(node, intent, run.networks);
+    if (of.refused[0] !== undefined) throw of.refused[0];
+    asked.set(node, of);
+  }
+  const lacked = [...asked].flatMap(([node, of]) => lacking(of.asked, held.get(node)!));
   await lockNetworks(tx, [...new Set(lacked.map(({ network }) => network))]);
 }
 
@@ -111,7 +146,7 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
   const findings: NewFinding[] = [];
   for (const row of rows) {
     const intent = run.intents.get(row.node)!;
-    const held = await hold(run, row.node, intent);
+    const held = await hold(run, row.node);
     const active = held.filter(({ state }) => state === 'active');
     const { wanted, problems } = resolve({
       intent,
@@ -122,7 +157,8 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
     });
     const changed = canonical(wanted) !== canonical(row.wanted);
     const generation = row.generation + (changed ? 1 : 0);
-    findings.push(...findingsOf(row.node, wanted, row.observed, problems, held));
+    const waiting = run.asked.get(row.node)?.problems ?? [];
+    findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
     updates.push({
       node: row.node,
       wanted,
@@ -133,6 +169,7 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
     });
     if (!changed) continue;
     if (canonical(row.wanted.placement ?? null) !== canonical(intent.placement ?? null)) run.moved.push(row.node);
+    if (concernsMachine(row.wanted, wanted)) run.queued.push({ node: row.node, generation, wanted });
     projected.affected.push(row.node);
     if (projected.nodes.length < SHOWN) {
       const fqdn = (wanted.hostname as { fqdn?: string } | undefined)?.fqdn ?? row.fqdn ?? undefined;
@@ -151,25 +188,12 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
   await storeFindings(tx, ids, findings);
 }
 
-async function hold({ tx, held, networks, lastGiven }: Run, node: string, intent: Intent): Promise<AllocationRow[]> {
-  const asked = demands(intent);
+async function hold({ tx, held, asked, lastGiven }: Run, node: string): Promise<AllocationRow[]> {
   const has = held.get(node)!;
-  if (asked.length === 0 && has.length === 0) return [];
-  checkSites(node, intent, lacking(asked, has), networks);
-  return await allocate(tx, node, asked, has, lastGiven);
+  const wants = asked.get(node)?.asked ?? [];
+  return wants.length === 0 && has.length === 0 ? [] : await allocate(tx, node, wants, has, lastGiven);
 }
 
 function signed(keys: Keys, node: string, generation: number, wanted: Record<string, unknown>, changed: boolean) {
   return changed ? keys.signWanted(canonical({ node, generation, wanted })) : {};
-}
-
-/** All network rows: there are few, and any node may name any of them. */
-async function readNetworks(db: Reader): Promise<Record<string, NetworkFacts> & NetworkSites> {
-  const rows = await db.selectFrom('network').select(['name', 'site', 'cidr', 'gateway', 'dns', 'domain']).execute();
-  return Object.fromEntries(
-    rows.map(({ name, site, cidr, gateway, dns, domain }) => [
-      name,
-      { site: site ?? undefined, cidr, gateway: gateway ?? undefined, dns, domain: domain ?? undefined },
-    ]),
-  );
 }

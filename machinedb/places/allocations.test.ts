@@ -1,5 +1,8 @@
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { readConfig } from '../config.ts';
 import { withIntents } from '../testing/intents.ts';
+import { startTasks } from '../watch/tasks.ts';
 
 const { ask, node, report, now, db } = await withIntents();
 const port = { nics: { '0000:01:00.0': { name: 'eth0', mac: '52:54:00:00:00:01' } } };
@@ -122,6 +125,32 @@ test('an address survives changes of role, becomes an orphan, and rests after it
   );
   await assign(other, { network: 'mgmt' });
   expect(await addresses(other)).not.toEqual([cidr]);
+});
+
+test('an address whose rest is over is given out again', async () => {
+  await network('rest', { cidr: '10.7.0.0/30' });
+  const [a, b] = [await node(port), await node(port)];
+  await assign(a, { network: 'rest', address: '10.7.0.1' });
+  await assign(b, { network: 'rest', address: '10.7.0.2' });
+  await ask('deleteNodeIntent', { params: { node: a, section: 'network' } }, { 'if-match': '*' });
+  await release('rest', '10.7.0.1');
+  const c = await node(port);
+  await expect(assign(c, { network: 'rest' })).rejects.toThrow('network rest (10.7.0.0/30) has no free address');
+  await db
+    .updateTable('allocation')
+    .set({ until: new Date(0) })
+    .where('address', '=', '10.7.0.1')
+    .execute();
+  const tasks = startTasks(db, readConfig({ MACHINEDB_TASK_MS: '10' }), pino({ enabled: false }), () => 0.5);
+  await expect
+    .poll(() =>
+      assign(c, { network: 'rest' }).then(
+        () => addresses(c),
+        () => [],
+      ),
+    )
+    .toEqual(['10.7.0.1/30']);
+  await tasks.stop();
 });
 
 test('an orphan that is intended again is the same address', async () => {

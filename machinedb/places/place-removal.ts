@@ -8,7 +8,7 @@ export function placeEvent(kind: string, subject: string, who: string, data: Rec
   return { kind, subject, actor: who, data };
 }
 
-/** Ends a row and its intent. Throws, naming the users, while something uses it. */
+/** Ends a row, a network by its key, and its intent. Throws, naming the users, while something uses it. */
 export async function removePlace(
   tx: Tx,
   table: 'site' | 'role' | 'rack' | 'network',
@@ -17,7 +17,7 @@ export async function removePlace(
   site: string | undefined,
   who: string,
 ) {
-  let deletion = tx.deleteFrom(table).where('name', '=', name);
+  let deletion = tx.deleteFrom(table).where((table === 'network' ? 'key' : 'name') as 'name', '=', name);
   if (site !== undefined) deletion = deletion.where('site' as never, '=', site as never);
   await checkUnused(tx, table, name, site);
   if (table === 'site' || table === 'role') await checkApprovals(tx, table, name);

@@ -4,14 +4,18 @@ import type { Network } from '../../shared/sections/network.ts';
 import { Overtaken, type Tx } from '../db.ts';
 import { Problem } from '../http/problem.ts';
 import type { Database } from '../schema.ts';
+import { parseNetworkKey } from './nearest.ts';
 
 type Row = Selectable<Database['allocation']>;
 
 /** An allocation as the API shows it. */
 export function toAllocation(row: Row) {
+  const { name: network, site, rack } = parseNetworkKey(row.network);
   return {
     address: row.address,
-    network: row.network,
+    network,
+    site,
+    rack,
     node: row.node ?? undefined,
     interface: row.interface,
     label: row.label,
@@ -32,7 +36,8 @@ export async function releaseAllocation(
   force: boolean,
   quarantineMs: number,
 ): Promise<{ row: Row; node: string | null }> {
-  const given = tx.selectFrom('allocation').selectAll().where('address', '=', address).where('network', '=', network);
+  const rows = tx.selectFrom('network').select('key').where('name', '=', network);
+  const given = tx.selectFrom('allocation').selectAll().where('address', '=', address).where('network', 'in', rows);
   const holder = (await given.executeTakeFirst())?.node ?? null;
   // The node before its addresses: whoever writes its intent takes them in the same order.
   if (holder !== null) await tx.selectFrom('node').select('id').where('id', '=', holder).forUpdate().execute();

@@ -1,10 +1,19 @@
 import { actor, type Context, type Handlers } from '../context.ts';
+import type { Reader } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { keyForms, readCursor, toPage } from '../http/page.ts';
 import { write } from '../http/write.ts';
 import { project } from '../intent/project.ts';
+import type { Scope } from '../places/nearest.ts';
 import { placeEvent } from '../places/place-removal.ts';
 import { releaseAllocation, toAllocation } from '../places/release.ts';
+
+/** The networks of a name: all of them, or those of a site or rack. */
+function networksOf(db: Reader, name: string, { site, rack }: Scope) {
+  let select = db.selectFrom('network').select('key').where('name', '=', name);
+  if (site !== undefined) select = select.where('site', '=', site);
+  return rack === undefined ? select : select.where('rack', '=', rack);
+}
 
 export const allocationRoutes = {
   listAllocations: async ({ db }: Context, { input: { params, query } }) => {
@@ -12,7 +21,7 @@ export const allocationRoutes = {
     let select = db
       .selectFrom('allocation')
       .selectAll()
-      .where('network', '=', params.network)
+      .where('network', 'in', networksOf(db, params.network, query))
       .orderBy('address')
       .limit(limit + 1);
     const after = readCursor(query.cursor, keyForms.address);
@@ -32,7 +41,7 @@ export const allocationRoutes = {
       const who = actor(request.caller);
       const projected = node === null ? undefined : await project(tx, context.keys, [node], who);
       await append(tx, projected?.revisions ?? [], [
-        placeEvent('address.released', node === null ? `network/${network}` : `node/${node}`, who, {
+        placeEvent('address.released', node === null ? `network/${row.network}` : `node/${node}`, who, {
           network,
           address,
         }),

@@ -11,6 +11,7 @@ import { type IntentChange, lockSubjects, writeIntents } from '../intent/intent.
 import { readIntents } from '../intent/layers.ts';
 import { nodeForWrite } from '../nodes/node-ref.ts';
 import { viewNode } from '../nodes/node-view.ts';
+import { readNetworks } from '../places/nearest.ts';
 import { moveNode } from '../trust/node-state.ts';
 
 type Sections = Partial<Record<IntentSection, unknown>>;
@@ -53,19 +54,20 @@ export const assignRoutes = {
     const { query, params, body } = request.input;
     return await write(context, request, async (tx) => {
       const node = await nodeForWrite(tx, params.node);
-      const { observed, site } = await tx
+      const { observed, site, rack } = await tx
         .selectFrom('node_now')
-        .select(['observed', 'site'])
+        .select(['observed', 'site', 'rack'])
         .where('node', '=', node)
         .executeTakeFirstOrThrow();
-      const networks = await tx.selectFrom('network').select(['name', 'cidr', 'site']).execute();
+      const networks = await readNetworks(tx);
+      const place = { site: site ?? undefined, rack: rack ?? undefined };
       const changes = body.sections.map((section): IntentChange => {
         if (observed[section] === undefined)
           throw new Problem('conflict', `node ${params.node} has not reported ${section}: there is nothing to adopt`);
         return {
           subject: `node/${node}`,
           section,
-          data: toIntent(section, observed[section], networks, site),
+          data: toIntent(section, observed[section], networks, place),
           precondition: 'any',
         };
       });

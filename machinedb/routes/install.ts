@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { explainBoot } from '../boot/boot.ts';
+import { isGivenUp } from '../boot/decide.ts';
 import { actor, type Context, type Handlers } from '../context.ts';
 import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
@@ -66,12 +67,12 @@ export const installRoutes = {
     const row = await db
       .selectFrom('node')
       .innerJoin('node_now', 'node_now.node', 'node.id')
-      .select(['reinstall', 'installed', 'install_request', 'wanted', 'hold', 'locked_at'])
+      .select(['reinstall', 'installed', 'install_progress', 'install_request', 'wanted', 'hold', 'locked_at'])
       .select(sql<boolean>`(select hold from fleet)`.as('fleet_hold'))
       .where('id', '=', node)
       .executeTakeFirstOrThrow();
     const due = row.reinstall > row.installed && !row.hold && !row.fleet_hold && row.locked_at === null;
-    if (!due || row.install_request === null) return {};
+    if (!due || row.install_request === null || isGivenUp(row.reinstall, row.install_progress)) return {};
     const { manifest, signature, key } = toImage(await imageOf(db, row.install_request.image));
     return {
       install: {

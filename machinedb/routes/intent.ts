@@ -5,6 +5,7 @@ import { explain } from '../../shared/explain.ts';
 import { actor, type Context, type Handlers, type Request } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { write } from '../http/write.ts';
+import { explainNode } from '../intent/explanation.ts';
 import { writeIntents } from '../intent/intent.ts';
 import { readIntents, readLayers } from '../intent/layers.ts';
 import { nodeForRead, nodeForWrite } from '../nodes/node-ref.ts';
@@ -79,7 +80,9 @@ export const intentRoutes = {
     const node = await nodeForRead(db, params.node);
     const own = await read(db, `node/${node}`, query.as_of);
     if (query.explain !== true) return own;
-    return { ...own, explain: explain((await readLayers(db, [node], { at: query.as_of })).get(node) ?? []) };
+    const layers = (await readLayers(db, [node], { at: query.as_of })).get(node) ?? [];
+    // Which address a node held is in no history but that of its wanted state.
+    return { ...own, explain: query.as_of === undefined ? await explainNode(db, node, layers) : explain(layers) };
   },
   putNodeIntent: (context, request) =>
     set(context, request, nodeSubject(request.input.params.node), request.input.body),

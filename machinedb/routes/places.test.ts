@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { withIntents } from '../testing/intents.ts';
 
 const { ask, node, db } = await withIntents();
-const network = (name: string, body: object) => ask('putNetwork', { params: { network: name }, body });
+const network = (
+  name: string,
+  { site, rack, ...body }: { site?: string; rack?: string; cidr: string; [key: string]: unknown },
+) => ask('putNetwork', { params: { network: name }, query: { site, rack }, body });
 
 test('sites, racks, roles and networks are listed in pages', async () => {
   await ask('putSite', { params: { site: 'ams' }, body: { description: 'north' } });
@@ -106,10 +109,10 @@ test('networks of one site, or of all, do not overlap', async () => {
   for (const body of [{ cidr: '10.40.7.0/24' }, { cidr: '10.0.0.0/8', site: 'ber' }])
     await expect(network('over', body)).rejects.toMatchObject({
       status: 409,
-      message: expect.stringMatching(/ overlaps network (in-ams|in-ber|gate|mgmt) \(/),
+      message: expect.stringMatching(/ overlaps network (in-ams of site ams|in-ber of site ber|gate|mgmt) \(/),
     });
   await expect(network('over', { cidr: '10.40.7.0/24', site: 'ams' })).rejects.toThrow(
-    '10.40.7.0/24 overlaps network in-ams (10.40.0.0/17): an address belongs to one network',
+    '10.40.7.0/24 overlaps network in-ams of site ams (10.40.0.0/17): an address belongs to one network',
   );
   const both = ['one', 'two'].map((name) => network(name, { cidr: '10.50.0.0/24' }));
   expect((await Promise.allSettled(both)).map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);

@@ -61,6 +61,10 @@ export const rackRoutes = {
   deleteRack: (context, request) =>
     write(context, request, async (tx) => {
       const { site, rack } = request.input.params;
+      const networks = tx.selectFrom('network').select('name').where('site', '=', site).where('rack', '=', rack);
+      const network = await networks.executeTakeFirst();
+      if (network !== undefined)
+        throw new Problem('conflict', `rack "${rack}" has network ${network.name}: delete its networks first`);
       return await removePlace(tx, 'rack', `rack/${site}:${rack}`, rack, site, actor(request.caller));
     }),
 } satisfies Partial<Handlers>;

@@ -12,6 +12,7 @@ export const roleRoutes = {
   deleteRole: (context, request) =>
     write(context, request, async (tx) => {
       const { role } = request.input.params;
+      await tx.deleteFrom('rollout').where('role', '=', role).execute();
       return await removePlace(tx, 'role', `role/${role}`, role, undefined, actor(request.caller));
     }),
 } satisfies Partial<Handlers>;

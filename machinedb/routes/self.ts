@@ -46,7 +46,7 @@ export const selfRoutes = {
 } satisfies Partial<Handlers>;
 
 /** The node that asks; throws for an operator. */
-export function nodeCaller(caller: Caller): { node: string; fingerprint: string } {
+export function nodeCaller(caller: Caller): Extract<Caller, { kind: 'node' }> {
   if (caller.kind !== 'node') throw new Problem('forbidden', "this is a node's own door: operators read /v1/nodes");
   return caller;
 }
@@ -65,7 +65,7 @@ async function checkSignature({ db }: Context, fingerprint: string, raw: Buffer,
 
 /** A node's session: it beats, and hears at once when something is wanted of it. */
 export async function sessionSocket(context: Context, request: Request<'session'>, socket: WebSocket): Promise<void> {
-  const { node } = nodeCaller(request.caller);
+  const { node, level } = nodeCaller(request.caller);
   let messages = 0;
   const close = (error: unknown) => {
     const problem = error instanceof Problem ? error : undefined;
@@ -89,15 +89,18 @@ export async function sessionSocket(context: Context, request: Request<'session'
     if (socket.readyState !== socket.OPEN || !count()) return;
     beat(context, node, String(data)).then(send, close);
   });
-  const check = setInterval(() => {
-    messages = 0;
+  const check = () => {
     stillValid(context, request.caller).then((valid) => {
       if (!valid) socket.close(1008, 'the token is no longer valid');
     }, close);
+  };
+  const timer = setInterval(() => {
+    messages = 0;
+    check();
   }, CHECK_MS);
-  const unsubscribe = context.sessions.add(node, send);
+  const unsubscribe = context.sessions.add(node, { approved: level !== 'claimed', push: send, check });
   socket.on('close', () => {
-    clearInterval(check);
+    clearInterval(timer);
     unsubscribe();
   });
 }
