@@ -25,6 +25,7 @@ const settings = z.object({
   MACHINEDB_TASK_MS: duration(5_000),
   MACHINEDB_QUARANTINE_MS: duration(7 * 86_400_000),
   MACHINEDB_PENDING_PER_SOURCE: z.coerce.number().int().min(1).default(256),
+  MACHINEDB_APPLY_LIMIT_MS: duration(600_000),
   MACHINEDB_IMAGES: z.string().min(1).optional(),
   MACHINEDB_PXE: z
     .string()
@@ -82,6 +83,8 @@ export interface Config {
   readonly pendingPerSource: number;
   /** Factor on every state's time limit. */
   readonly stateLimitScale: number;
+  /** How long a node may apply, besides the time that its intent gives a change to be confirmed in. */
+  readonly applyLimitMs: number;
   /** Folder of images: their manifests, and files/ by SHA-256. */
   readonly imageDirectory: string;
   /** Undefined: no boot service. */
@@ -120,6 +123,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     quarantineMs: s.MACHINEDB_QUARANTINE_MS,
     pendingPerSource: s.MACHINEDB_PENDING_PER_SOURCE,
     stateLimitScale: s.MACHINEDB_STATE_LIMIT_SCALE,
+    applyLimitMs: s.MACHINEDB_APPLY_LIMIT_MS,
     imageDirectory: resolve(s.MACHINEDB_IMAGES ?? join(s.MACHINEDB_STATE, 'images')),
     pxe: pxeOf(s),
   });

@@ -1,4 +1,4 @@
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { InstallPhase } from '../shared/api/install-status.ts';
 import type { ImageManifest } from '../shared/boot.ts';
 
@@ -20,6 +20,7 @@ export type NodeState =
 export type Level = 'seen' | 'claimed' | 'approved' | 'attested';
 export type Side = 'observed' | 'intended' | 'derived';
 export type FindingKind = 'missing' | 'mismatch' | 'unexpected' | 'unknown';
+export type TurnState = 'waiting' | 'staged' | 'applied' | 'undone' | 'failed';
 export type Severity = 'info' | 'warning' | 'error';
 
 export interface InstallRequest {
@@ -86,8 +87,10 @@ export interface Database {
   rack: { site: string; name: string; height: number; description: string | null; created_at: Time };
   role: { name: string; description: string | null; created_at: Time };
   network: {
+    key: GeneratedAlways<string>;
     name: string;
     site: string | null;
+    rack: string | null;
     cidr: string;
     vlan: number | null;
     gateway: string | null;
@@ -115,6 +118,7 @@ export interface Database {
     install_request: OptionalJson<InstallRequest>;
     install_progress: OptionalJson<InstallProgress>;
     starts_disk: Generated<boolean>;
+    waits_to_apply: Generated<boolean>;
   };
   node_key: {
     fingerprint: string;
@@ -155,6 +159,27 @@ export interface Database {
     reachable: boolean | null;
     reachable_at: OptionalTime;
   };
+  rollout: {
+    role: string;
+    slots: Generated<number>;
+    stop_after: Generated<number>;
+    change: string | null;
+    changed_by: string | null;
+    changed_reason: string | null;
+    changed_at: OptionalTime;
+    stopped_at: OptionalTime;
+    stopped_reason: string | null;
+  };
+  rollout_turn: {
+    node: string;
+    role: string;
+    generation: number;
+    state: Generated<TurnState>;
+    at: Time;
+    reason: string | null;
+    counts: Generated<boolean>;
+  };
+  apply_slot: { node: string; role: string; generation: number; since: Time; until: Time };
   placement: {
     node: string;
     site: string;

@@ -4,11 +4,20 @@ import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
 import { placeRows } from './api/places.ts';
+import { rolloutRows } from './api/rollout.ts';
 import type { Row } from './api/row.ts';
 import { serviceRows } from './api/service.ts';
 
 /** The contract: every endpoint there is, by operation name. */
-export const api = { ...nodeRows, ...intentRows, ...placeRows, ...agentRows, ...installRows, ...serviceRows };
+export const api = {
+  ...nodeRows,
+  ...intentRows,
+  ...placeRows,
+  ...agentRows,
+  ...installRows,
+  ...rolloutRows,
+  ...serviceRows,
+};
 export type Api = typeof api;
 export type Operation = keyof Api;
 

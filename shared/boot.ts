@@ -13,11 +13,11 @@ export const kernelArgument = z
   );
 
 /**
- * What a machine's loader is to do: start its local disk; a kernel with an initramfs, each named by its SHA-256 and fetched
+ * What a machine's loader is to do: start its local disk, on UEFI by a loader of ours if one is named; a kernel with an initramfs, each named by its SHA-256 and fetched
  * from the boot service; or nothing but look again later.
  */
 export const bootSpec = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('local') }),
+  z.object({ kind: z.literal('local'), loader: sha256.optional() }),
   z.object({ kind: z.literal('linux'), kernel: sha256, initrd: sha256, arguments: z.array(kernelArgument).max(64) }),
   z.object({ kind: z.literal('wait'), seconds: z.int().min(1).max(3600) }),
 ]);
@@ -48,7 +48,7 @@ export type BootAnswer = z.infer<typeof bootAnswer>;
 /** A file of an image: found by its SHA-256. */
 const imageFile = z.object({ sha256, size: z.int().min(1).describe('Bytes') });
 
-/** What an image is. The discovery image is a kernel and an initramfs; a disk image is one stream for a disk. */
+/** What an image is. The discovery image is a kernel, an initramfs and a loader; a disk image is one stream for a disk. */
 export const imageManifest = z.object({
   name: name.describe('<image>-<yyyy.mm>[.n], with the site before it where it is for one'),
   kind: z.enum(['discovery', 'disk']),
@@ -57,6 +57,7 @@ export const imageManifest = z.object({
   files: z.object({
     kernel: imageFile.optional(),
     initrd: imageFile.optional(),
+    loader: imageFile.optional().describe('Of a discovery image: starts the disk of an installed node on UEFI'),
     disk: imageFile
       .extend({
         encoding: z.literal('zstd'),

@@ -11,6 +11,8 @@ export async function explainBoot({ db, keys, now }: Context, request: BootReque
     'quiet',
     'console=tty0',
     'console=ttyS0,115200',
+    // Nobody stands beside it: a kernel that panics boots again, half a minute later.
+    'panic=30',
     `machinedb.pin=${keys.trust().pins.join(',')}`,
     // A machine whose clock says 1970 learns from it what time it is at least.
     `machinedb.time=${Math.floor(now() / 1000)}`,

@@ -4,7 +4,7 @@ import type { InstallProgress } from '../schema.ts';
 import { type BootNode, decideBoot } from './decide.ts';
 
 const file = (digit: string) => ({ sha256: digit.repeat(64), size: 1 });
-const discovery = { files: { kernel: file('a'), initrd: file('b') } } as ImageManifest;
+const discovery = { files: { kernel: file('a'), initrd: file('b'), loader: file('c') } } as ImageManifest;
 const words = ['quiet', 'machinedb.pin=aa'];
 const linux = { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: words };
 
@@ -47,6 +47,11 @@ test.each<[string, Partial<BootNode>, string, string]>([
   ['revoked', { revoked: true, reinstall: 1 }, 'local', 'it was revoked'],
 ])('%s', (_, more, kind, reason) => {
   expect(answer(more)).toMatchObject({ spec: { kind }, reason, node: 'n1', name: 'web1', addresses: ['10.0.0.5/24'] });
+});
+
+test("only a disk of ours is started by our loader: how somebody else's starts is the firmware's to know", () => {
+  expect(answer({ installed: 1, reinstall: 1 }).spec).toEqual({ kind: 'local', loader: 'c'.repeat(64) });
+  expect(answer({ startsDisk: true }).spec).toEqual({ kind: 'local' });
 });
 
 test('an install that failed is tried again, three times at most; then the machine waits for a person', () => {

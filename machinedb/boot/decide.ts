@@ -30,9 +30,19 @@ export interface BootFacts {
   arguments: string[];
 }
 
+/** Whether the newest install request failed so often that only a person makes it begin again. */
+export function isGivenUp(reinstall: number, progress: InstallProgress | null): progress is InstallProgress {
+  return progress?.generation === reinstall && progress.phase === 'failed' && progress.attempts >= ATTEMPTS;
+}
+
 /** How a machine boots that asks now, and why. Pure, and asked many times a boot. */
 export function decideBoot({ nodes, discovery, arguments: words }: BootFacts): BootAnswer {
   const local = (reason: string): BootAnswer => ({ spec: { kind: 'local' }, reason });
+  /** A disk of ours, which our loader finds; how somebody else's starts is the firmware's to know. */
+  const installed = (reason: string): BootAnswer => {
+    const loader = discovery?.files.loader?.sha256;
+    return { spec: { kind: 'local', ...(loader === undefined ? {} : { loader }) }, reason };
+  };
   const discover = (reason: string): BootAnswer => {
     const { kernel, initrd } = discovery?.files ?? {};
     if (kernel === undefined || initrd === undefined)
@@ -43,13 +53,14 @@ export function decideBoot({ nodes, discovery, arguments: words }: BootFacts): B
     return local(`several nodes have this MAC (${nodes.map(({ id }) => id).join(', ')}): a person must look`);
   const [node] = nodes;
   if (node === undefined) return discover('unknown machine: it is looked at');
-  const answer = decideNode(node, local, discover);
+  const answer = decideNode(node, local, installed, discover);
   return { ...answer, node: node.id, name: node.name, state: node.state, addresses: node.addresses };
 }
 
 function decideNode(
   node: BootNode,
   local: (reason: string) => BootAnswer,
+  installed: (reason: string) => BootAnswer,
   discover: (reason: string) => BootAnswer,
 ): BootAnswer {
   const { state, progress } = node;
@@ -58,15 +69,14 @@ function decideNode(
   if (node.reinstall > node.installed) {
     if (node.level === 'claimed' || node.level === 'seen') return discover('it is not approved yet');
     if (node.held) return local('an install is asked for, but the node or the fleet is on hold');
-    const failed = progress !== null && progress.generation === node.reinstall && progress.phase === 'failed';
-    if (failed && progress.attempts >= ATTEMPTS)
+    if (isGivenUp(node.reinstall, progress))
       return {
         spec: { kind: 'wait', seconds: AGAIN_S },
         reason: `install ${node.reinstall} failed ${progress.attempts} times (${progress.message}): ask for it again with machinedb reinstall, or take it back`,
       };
     return discover(`install ${node.reinstall} is asked for`);
   }
-  if (node.installed > 0) return local(`install ${node.installed} is done`);
+  if (node.installed > 0) return installed(`install ${node.installed} is done`);
   if (node.startsDisk) return local('it has an operating system of its own');
   if (state === 'discovered' || state === 'approved') return discover(`it is ${state}, and has nothing on its disk`);
   return local(`it is ${state}`);

@@ -12,7 +12,7 @@ export interface Command {
   fromFile?: string;
 }
 
-const allocationColumns = ['address', 'network', 'node', 'interface', 'label', 'state', 'since'];
+const allocationColumns = ['address', 'network', 'site', 'rack', 'node', 'interface', 'label', 'state', 'since'];
 
 /** Every command that is one operation of the contract. Its flags come from the operation's schemas. */
 export const commands: Command[] = [
@@ -69,7 +69,13 @@ export const commands: Command[] = [
   { words: 'role list', operation: 'listRoles', columns: ['name', 'description'] },
   { words: 'role put', operation: 'putRole', positionals: ['role'] },
   { words: 'role delete', operation: 'deleteRole', positionals: ['role'] },
-  { words: 'network list', operation: 'listNetworks', columns: ['name', 'cidr', 'site', 'vlan', 'gateway', 'domain'] },
+  { words: 'rollout set', operation: 'putRollout', positionals: ['role'] },
+  { words: 'rollout resume', operation: 'resumeRollout', positionals: ['role'] },
+  {
+    words: 'network list',
+    operation: 'listNetworks',
+    columns: ['name', 'site', 'rack', 'cidr', 'vlan', 'gateway', 'domain'],
+  },
   { words: 'network put', operation: 'putNetwork', positionals: ['network'] },
   { words: 'network delete', operation: 'deleteNetwork', positionals: ['network'] },
   { words: 'network addresses', operation: 'listAllocations', positionals: ['network'], columns: allocationColumns },

@@ -12,7 +12,8 @@ import type { Terminal } from './run.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-const usage = `usage: machinedb image build discovery|base-os [--site SITE] [--name NAME] [--level 1..19] [--json]
+const usage = `usage: machinedb image build discovery|base-os [--site SITE] [--name NAME] [--level 1..19]
+                             [--suite bullseye|bookworm|trixie] [--include PACKAGE,...] [--json]
        machinedb image verify NAME
 
 build   makes an image on this machine, in the folder of images of the boot service (MACHINEDB_IMAGES, or images in
@@ -30,6 +31,8 @@ export async function runImage(
     site: { type: 'string' },
     name: { type: 'string' },
     level: { type: 'string' },
+    suite: { type: 'string' },
+    include: { type: 'string' },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   } as const;
@@ -48,8 +51,10 @@ export async function runImage(
   );
   if (command === 'build') {
     const name = values.name ?? (await freeName(client(), subject, values.site));
-    const level = values.level === undefined ? [] : ['--level', values.level];
-    const manifest = builder(['build', subject, '--directory', directory, '--name', name, ...level]) as ImageManifest;
+    const given = (['level', 'suite', 'include'] as const).flatMap((flag) =>
+      values[flag] === undefined ? [] : [`--${flag}`, values[flag]],
+    );
+    const manifest = builder(['build', subject, '--directory', directory, '--name', name, ...given]) as ImageManifest;
     const reply = await client().call('putImage', { params: { image: name }, body: manifest });
     terminal.out(values.json === true ? JSON.stringify(reply, null, 2) : `${name} is in the catalogue`);
     return;

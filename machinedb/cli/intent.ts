@@ -1,3 +1,4 @@
+import type { Explanation } from '../../shared/api/intent.ts';
 import type { Row } from '../../shared/api/row.ts';
 import { api, type Operation } from '../../shared/api.ts';
 import type { Client } from '../../shared/client.ts';
@@ -75,13 +76,13 @@ async function explain(
   if (!subject.startsWith('node/'))
     throw new Failure('explain is for a node: machinedb intent explain node/NAME [SECTION]', exitCodes.usage);
   const reply = (await callAny(client, 'getNodeIntent', { params, query: { explain: true } })) as {
-    explain: { path: string; value?: unknown; layer: string; overrides: { layer: string; value?: unknown }[] }[];
+    explain: Explanation[];
   };
   const rows = reply.explain.filter(({ path }) => section === undefined || path.startsWith(`/${section}`));
   if (json) return terminal.out(JSON.stringify(rows, null, 2));
   terminal.out(
     table(
-      ['path', 'value', 'layer', 'overrides'],
+      ['path', 'value', 'layer', 'overrides', 'gives'],
       rows.map((row) => [
         row.path,
         row.value,
@@ -91,9 +92,19 @@ async function explain(
             'value' in said ? `${layer}=${JSON.stringify(said.value)}` : `${layer} removes it`,
           )
           .join(' '),
+        row.gives === undefined ? '' : givesText(row.gives),
       ]),
     ),
   );
+}
+
+const how = { given: 'as given', unit: 'by rack unit', free: 'first free' };
+
+function givesText(gives: NonNullable<Explanation['gives']>): string {
+  if (gives.address === undefined) return gives.problem ?? '';
+  const { site, rack } = gives;
+  const of = site === undefined ? 'the fleet' : rack === undefined ? `site ${site}` : `rack ${rack} in site ${site}`;
+  return `${gives.address}, ${how[gives.how]}, from ${gives.network} of ${of} (${gives.cidr})`;
 }
 
 function parseSubject(subject: string): {

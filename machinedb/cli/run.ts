@@ -208,6 +208,8 @@ function toText(reply: unknown, columns: string[] | undefined): string {
 /** The message for a person, with every error's place in the input. */
 export function describe(error: unknown): string {
   if (!(error instanceof ApiError)) return (error as Error).message;
-  const details = error.errors.slice(1).map(({ detail, pointer }) => `\n  ${plain(pointer)}: ${plain(detail)}`);
-  return plain(error.message) + details.join('');
+  const [first, ...more] = error.errors;
+  const untold = first?.pointer !== undefined && !error.message.includes(first.pointer);
+  const details = more.map(({ detail, pointer }) => `\n  ${plain(pointer)}: ${plain(detail)}`);
+  return plain(error.message) + (untold ? `\n  at ${plain(first.pointer)}` : '') + details.join('');
 }

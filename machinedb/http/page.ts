@@ -30,12 +30,13 @@ export function readCursor(cursor: string | undefined, form: Form = /^/): string
 
 type Form = Pick<RegExp, 'test'>;
 
-/** Keys that are ids, places in the feed, names, a name within a site, or IP addresses. */
+/** Keys that are ids, places in the feed, names, a name within a site, a network's name and key, or IP addresses. */
 export const keyForms = {
   id: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   seq: /^\d{1,15}$/,
   name: /^[a-z0-9._-]{1,63}$/,
   rack: /^[a-z0-9._-]{1,63}\/[a-z0-9._-]{1,63}$/,
+  network: /^[a-z0-9._-]{1,63}\/([a-z0-9._-]{1,63}:){0,2}[a-z0-9._-]{1,63}$/,
   address: { test: (key: string) => canonicalIp(key) !== undefined },
 } satisfies Record<string, Form>;
 

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
-import { append } from '../feed/feed.ts';
+import { append, type NewEvent } from '../feed/feed.ts';
 import { countFindings } from '../intent/findings.ts';
+import { settleTurn } from '../rollout/outcome.ts';
 
 export interface Applied {
   generation: number;
@@ -10,15 +11,24 @@ export interface Applied {
   reason?: string | undefined;
 }
 
+/** Records what a node tells of a wanted state. */
+export async function storeApplied(tx: Tx, node: string, applied: Applied): Promise<void> {
+  await tx.selectFrom('node').select('id').where('id', '=', node).forUpdate().execute();
+  const subject = `node/${node}`;
+  const stopped = await settleTurn(tx, node, applied);
+  await append(tx, [], [...(await findApplied(tx, node, applied, subject)), ...stopped]);
+}
+
 /**
- * Records what became of a wanted state on its node. One that was undone or failed is a finding that says why, until
- * another outcome is told.
+ * A wanted state that was undone or failed is a finding that says why, until another outcome is known. Answers the event
+ * that records the outcome, for append().
  */
-export async function storeApplied(
+export async function findApplied(
   tx: Tx,
   node: string,
   { generation, outcome, steps, reason }: Applied,
-): Promise<void> {
+  actor: string,
+): Promise<NewEvent[]> {
   const bad = outcome === 'undone' || outcome === 'failed';
   await tx
     .deleteFrom('finding')
@@ -35,8 +45,6 @@ export async function storeApplied(
     );
   }
   await countFindings(tx, [node]);
-  if (outcome === 'same') return;
-  const subject = `node/${node}`;
-  const data = { generation, steps };
-  await append(tx, [], [{ kind: `apply.${outcome}`, subject, actor: subject, reason, data }]);
+  if (outcome === 'same') return [];
+  return [{ kind: `apply.${outcome}`, subject: `node/${node}`, actor, reason, data: { generation, steps } }];
 }

@@ -61,6 +61,20 @@ test('an image in the catalogue is signed, and its name means nothing else ever'
   });
 });
 
+test('the discovery image starts with the files of the newest, the pins, the time, and boots again after a panic', async () => {
+  const before = Math.floor(Date.now() / 1000);
+  const { spec } = await explain('52:54:00:00:99:01');
+  if (spec.kind !== 'linux') throw new Error(`it is ${spec.kind}`);
+  const { arguments: words, ...files } = spec;
+  expect(files).toEqual({ kind: 'linux', kernel: digest('a'), initrd: digest('b') });
+  expect(words.slice(0, -1)).toEqual([
+    ...['quiet', 'console=tty0', 'console=ttyS0,115200', 'panic=30'],
+    `machinedb.pin=${keys.trust().pins.join(',')}`,
+  ]);
+  const time = Number(/^machinedb\.time=(\d+)$/.exec(words.at(-1)!)?.[1]);
+  expect([time >= before, time <= Date.now() / 1000]).toEqual([true, true]);
+});
+
 test('an install is asked for, done once, and closes its window; the node goes its way through the states', async () => {
   const { id, mac } = await machine();
   expect(await explain(mac)).toMatchObject({ spec: { kind: 'linux' }, node: id, state: 'approved' });
@@ -99,10 +113,23 @@ test('a failed install is a finding that says why, three times; asked for anew i
     expect(await findingsOf(id)).toEqual([`install 1 failed: disk S1 holds data; ${next}`]);
   }
   expect((await explain(mac)).spec).toEqual({ kind: 'wait', seconds: 60 });
+  // Nor does the discovery image that still runs begin a fourth time.
+  expect(await askAs(id, 'getSelfInstall')).toEqual({});
   await reinstall(id, { wipe: true });
+  expect(await askAs(id, 'getSelfInstall')).toMatchObject({ install: { generation: 2 } });
   expect((await explain(mac)).reason).toBe('install 2 is asked for');
   await askAs(id, 'putSelfInstall', { generation: 2, phase: 'started' });
   expect(await findingsOf(id)).toEqual([]);
+});
+
+test('a failure that is told again and again in the same words is one event', async () => {
+  const { id } = await machine();
+  await reinstall(id);
+  const fail = (message: string) => askAs(id, 'putSelfInstall', { generation: 1, phase: 'failed', message });
+  for (const message of ['the signature does not hold', 'the signature does not hold', 'disk S1 holds data'])
+    await fail(message);
+  expect(await events(id)).toEqual(['install.asked', 'install.failed', 'install.failed']);
+  expect(await findingsOf(id)).toEqual(['install 1 failed: disk S1 holds data; it is tried again']);
 });
 
 test('an install that was taken back, or a node on hold, is told to stop', async () => {

@@ -66,9 +66,10 @@ export async function tellInstall(tx: Tx, node: string, told: Told): Promise<{ p
   return { proceed: true };
 }
 
-/** Progress within a phase is told in steps, so that ten thousand installs do not flood the feed. */
+/** Progress within a phase is told in steps, and a cause that lasts once, so that ten thousand installs do not flood the feed. */
 function isNews(before: InstallProgress | null, now: InstallProgress): boolean {
-  if (before?.phase !== now.phase || now.phase === 'started' || now.phase === 'failed') return true;
+  if (before?.phase !== now.phase || now.phase === 'started') return true;
+  if (now.phase === 'failed') return before.message !== now.message;
   return Math.floor((before.percent ?? 0) / STEP) !== Math.floor((now.percent ?? 0) / STEP);
 }
 

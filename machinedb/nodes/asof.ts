@@ -36,7 +36,7 @@ interface Sections {
   wanted?: { wanted: Record<string, unknown>; generation: number };
 }
 
-const READ = ['system', 'nics', 'hostname', 'network', 'ssh', 'repos'];
+const READ = ['system', 'nics', 'hostname', 'network', 'bgp', 'ssh', 'repos', 'time'];
 
 /**
  * All nodes as they were at a time (RFC 3339), by id. Heartbeats are kept in no history: `seen_at` and `agent_version` are

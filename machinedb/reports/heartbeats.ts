@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Heartbeat, HeartbeatReply } from '../../shared/api/agent.ts';
 import type { Db } from '../db.ts';
 import { Problem } from '../http/problem.ts';
+import { mayApply } from '../rollout/slot.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import { createBatcher } from './batch.ts';
 
@@ -32,6 +33,8 @@ interface Stored {
   entitled: boolean;
   /** A person asked for an install of this node. */
   install: boolean;
+  /** It waits for its turn to apply, and it may be its turn. */
+  apply: boolean;
 }
 
 /** The interval before splay and the lease, milliseconds, when `live` nodes beat. */
@@ -71,6 +74,7 @@ export function createHeartbeats(db: Db, options: HeartbeatOptions): Heartbeats 
             ...(row.facts === beat.facts ? [] : (['observed'] as const)),
             ...(row.entitled && beat.generation < row.generation ? (['wanted'] as const) : []),
             ...(row.entitled && row.install ? (['install'] as const) : []),
+            ...(row.entitled && row.apply ? (['apply'] as const) : []),
           ],
         };
       });
@@ -102,7 +106,7 @@ async function store(db: Db, items: { node: string; beat: Heartbeat }[], leaseMs
       returning node
     )
     select n.node, n.facts, n.generation, node.level in ('approved', 'attested') and node.locked_at is null as entitled,
-      node.reinstall > node.installed as install,
+      node.reinstall > node.installed as install, ${mayApply} as apply,
       -- A crash may lose the last beats: the nodes beat again.
       set_config('synchronous_commit', 'off', true)
     from written join node_now n on n.node = written.node join node on node.id = written.node`.execute(db);

@@ -5,15 +5,31 @@ import type { FeedReader } from '../feed/feed-reader.ts';
 /** The agents' sessions of this daemon, so that they hear at once when something is wanted of them. */
 export interface Sessions {
   /** Registers a node's session; answers how to end that. */
-  add(node: string, push: (message: { want: ('wanted' | 'install')[] }) => void): () => void;
+  add(node: string, door: SessionDoor): () => void;
   close(): void;
 }
 
-interface Session {
+/** How a session is reached. */
+export interface SessionDoor {
+  /** Whether the node was approved when the session began. */
+  approved: boolean;
+  push: (message: { want: ('wanted' | 'install')[] }) => void;
+  /** Called when the node was approved, or is not any more: what its token opens is another thing now. */
+  check: () => void;
+}
+
+interface Session extends SessionDoor {
   generation: number | undefined;
   /** The newest install that was asked for. */
   reinstall: number;
-  push: (message: { want: ('wanted' | 'install')[] }) => void;
+}
+
+interface Row {
+  node: string;
+  generation: number;
+  reinstall: number;
+  approved: boolean;
+  locked: boolean;
 }
 
 export function createSessions(db: Db, feed: FeedReader): Sessions {
@@ -24,14 +40,16 @@ export function createSessions(db: Db, feed: FeedReader): Sessions {
     if (looking || sessions.size === 0) return;
     looking = true;
     try {
-      const { rows } = await sql<{ node: string; generation: number; reinstall: number }>`
-        select n.node, n.generation, node.reinstall from node_now n join node on node.id = n.node
-        where n.node = any (${[...sessions.keys()]}::uuid[]) and node.level in ('approved', 'attested') and node.locked_at is null`.execute(
-        db,
-      );
-      for (const { node, generation, reinstall } of rows) {
+      const { rows } = await sql<Row>`
+        select n.node, n.generation, node.reinstall, node.level in ('approved', 'attested') as approved,
+          node.locked_at is not null as locked
+        from node_now n join node on node.id = n.node where n.node = any (${[...sessions.keys()]}::uuid[])`.execute(db);
+      for (const { node, generation, reinstall, approved, locked } of rows) {
         const session = sessions.get(node);
         if (session === undefined) continue;
+        if (session.approved !== approved) session.check();
+        session.approved = approved;
+        if (!approved || locked) continue;
         const want = [
           ...(session.generation === generation ? [] : (['wanted'] as const)),
           ...(session.reinstall === reinstall ? [] : (['install'] as const)),
@@ -49,8 +67,8 @@ export function createSessions(db: Db, feed: FeedReader): Sessions {
   };
   const unsubscribe = feed.subscribe(() => void look());
   return {
-    add(node, push) {
-      const session: Session = { generation: undefined, reinstall: 0, push };
+    add(node, door) {
+      const session: Session = { generation: undefined, reinstall: 0, ...door };
       sessions.set(node, session);
       return () => {
         if (sessions.get(node) === session) sessions.delete(node);

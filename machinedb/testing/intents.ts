@@ -15,6 +15,8 @@ import { findingRoutes } from '../routes/findings.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
+import { rolloutRoutes } from '../routes/rollouts.ts';
+import { serviceRoutes } from '../routes/service.ts';
 import { openKeys } from '../trust/keys.ts';
 import { withDatabase } from './database.ts';
 
@@ -24,12 +26,14 @@ const handlers = {
   ...findingRoutes,
   ...assignRoutes,
   ...installRoutes,
+  ...rolloutRoutes,
+  ...serviceRoutes,
 } satisfies Partial<Handlers>;
 type Acts = Operation & keyof typeof handlers;
 
 /** A database with a site `ber` (rack `r1`, 10 units), the roles `gpu` and `web`, and the network `mgmt`. */
 export async function withIntents() {
-  const { db } = await withDatabase();
+  const { db, url } = await withDatabase();
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-intents-'));
   const keys = await openKeys(db, join(directory, 'kek'), Date.now);
   afterAll(() => {
@@ -93,5 +97,5 @@ export async function withIntents() {
     params: { network: 'mgmt' },
     body: { cidr: '10.1.0.0/24', gateway: '10.1.0.1', dns: ['10.1.0.53'], domain: 'example.org' },
   });
-  return { db, keys, context, ask, askAs, node, report, now };
+  return { db, url, keys, context, ask, askAs, node, report, now };
 }

@@ -65,7 +65,7 @@ export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<v
     keys,
     [node],
     actor,
-    intended.length === 0 ? undefined : new Map([[subject, sections]]),
+    intended.length === 0 ? {} : { pending: new Map([[subject, sections]]) },
   );
   await append(
     tx,

@@ -59,7 +59,7 @@ export type Heartbeat = z.infer<typeof heartbeat>;
 export const heartbeatReply = z.object({
   next_in_ms: z.int(),
   lease_ms: z.int(),
-  want: z.array(z.enum(['observed', 'wanted', 'trust', 'install'])),
+  want: z.array(z.enum(['observed', 'wanted', 'trust', 'install', 'apply'])),
 });
 export type HeartbeatReply = z.infer<typeof heartbeatReply>;
 

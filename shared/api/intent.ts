@@ -3,7 +3,19 @@ import { name } from '../sections/name.ts';
 import { nodeParam } from './nodes.ts';
 import { plan, reason, row, time, writeQuery } from './row.ts';
 
-const section = z.enum(['hostname', 'network', 'ssh', 'repos', 'placement', 'role', 'tags', 'image', 'mode']);
+const section = z.enum([
+  'hostname',
+  'network',
+  'bgp',
+  'ssh',
+  'repos',
+  'time',
+  'placement',
+  'role',
+  'tags',
+  'image',
+  'mode',
+]);
 export type IntentSection = z.infer<typeof section>;
 const intent = z.object({
   section,
@@ -18,7 +30,22 @@ const explained = z.object({
   value: z.unknown().optional(),
   layer: z.string().describe('Subject whose intent won: fleet, site/X, role/X, rack/SITE:X, node/ID'),
   overrides: z.array(z.object({ layer: z.string(), value: z.unknown().optional() })),
+  gives: z
+    .object({
+      address: z.string().optional(),
+      network: z.string(),
+      site: z.string().optional().describe("The network is a site's or a rack's"),
+      rack: z.string().optional(),
+      cidr: z.string().optional(),
+      how: z
+        .enum(['given', 'unit', 'free'])
+        .describe('It is given in the intent, by the rack unit, or the first free one'),
+      problem: z.string().optional().describe('Why there is no address'),
+    })
+    .optional()
+    .describe('At the network of an address: the address now held, and which network of that name it is from'),
 });
+export type Explanation = z.infer<typeof explained>;
 
 /** The five layers carry the same rows; only path and parameters differ. */
 function layer<const P extends string, Q extends z.ZodRawShape>(path: P, what: string, params: z.ZodObject<Q>) {

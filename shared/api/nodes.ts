@@ -220,7 +220,7 @@ export const nodeRows = {
     scope: 'write',
     params: nodeParam,
     query: writeQuery,
-    body: z.strictObject({ sections: z.array(z.enum(['hostname', 'network', 'ssh', 'repos'])).min(1), reason }),
+    body: z.strictObject({ sections: z.array(z.enum(['hostname', 'network', 'ssh', 'repos', 'time'])).min(1), reason }),
     reply: plan,
   }),
   assignNode: row({

@@ -17,7 +17,6 @@ export const role = roleBody.extend({ name });
 const ip = z.union([z.ipv4(), z.ipv6()]);
 const networkBody = z.strictObject({
   cidr: z.union([z.cidrv4(), z.cidrv6()]).describe('Address range, without host bits'),
-  site: name.optional().describe('Only for nodes of this site'),
   vlan: z.int().min(1).max(4094).optional(),
   gateway: ip.optional(),
   dns: z.array(ip).max(8).optional(),
@@ -29,10 +28,17 @@ const networkBody = z.strictObject({
     .describe('Ranges that are never given out'),
   description: text.optional(),
 });
-export const network = networkBody.extend({ name });
+/** Which of the networks of one name: the fleet's, a site's or a rack's. */
+const scope = {
+  site: name.optional().describe("The site's own network of this name"),
+  rack: name.optional().describe("The rack's own network of this name; give its site, too"),
+};
+export const network = networkBody.extend({ name, ...scope });
 export const allocation = z.object({
   address: z.string(),
   network: z.string(),
+  site: z.string().optional().describe("Of the network, where it is a site's or a rack's"),
+  rack: z.string().optional(),
   node: z.string().optional(),
   interface: z.string(),
   label: z.string(),
@@ -125,12 +131,12 @@ export const placeRows = {
   putNetwork: row({
     method: 'PUT',
     path: '/v1/networks/{network}',
-    summary: 'Make or change a network',
+    summary: 'Make or change a network: of the fleet, or nearer to the nodes of a site or rack',
     scope: 'write',
     params: networkParam,
-    query: dry,
+    query: writeQuery.extend(scope),
     body: networkBody,
-    reply: network,
+    reply: network.extend({ affected: z.int().describe('Nodes whose wanted state changes') }),
   }),
   deleteNetwork: row({
     method: 'DELETE',
@@ -138,16 +144,16 @@ export const placeRows = {
     summary: 'Delete a network without allocations',
     scope: 'write',
     params: networkParam,
-    query: dry,
+    query: dry.extend(scope),
     reply: done,
   }),
   listAllocations: row({
     method: 'GET',
     path: '/v1/networks/{network}/allocations',
-    summary: 'Addresses given out',
+    summary: 'Addresses given out, of all networks of this name or of one',
     scope: 'read',
     params: networkParam,
-    query,
+    query: query.extend(scope),
     reply: page(allocation),
   }),
   releaseAllocation: row({
