@@ -3,6 +3,7 @@ import { createReadStream, mkdirSync, mkdtempSync, renameSync, rmSync, statSync,
 import { join } from 'node:path';
 import type { ImageManifest } from '../shared/boot.ts';
 import { buildRoot } from './base-os/build.ts';
+import type { Suite } from './base-os/packages.ts';
 import { buildDiscovery } from './discovery/build.ts';
 import { buildDisk } from './disk/build.ts';
 import { sealViolations } from './seal.ts';
@@ -22,6 +23,9 @@ export interface BuildOptions {
   cache: string;
   /** Level of zstd, 1 to 19. */
   level: number;
+  /** Of base-os: the release of Debian, and packages besides. */
+  suite: Suite;
+  include: string[];
   now: () => number;
   log: (message: string) => void;
 }
@@ -56,13 +60,21 @@ type Made = Pick<ImageManifest, 'files' | 'packages'>;
 
 async function discovery({ agent, cache, level, directory, log }: BuildOptions, work: string): Promise<Made> {
   log('discovery image');
-  const { kernel, initrd, packages } = buildDiscovery({ out: work, agent, cache, level });
-  return { files: { kernel: await keep(directory, kernel), initrd: await keep(directory, initrd) }, packages };
+  const { kernel, initrd, loader, packages } = buildDiscovery({ out: work, agent, cache, level });
+  const files = {
+    kernel: await keep(directory, kernel),
+    initrd: await keep(directory, initrd),
+    loader: await keep(directory, loader),
+  };
+  return { files, packages };
 }
 
-async function baseOs({ agent, name, level, directory, log }: BuildOptions, work: string): Promise<Made> {
+async function baseOs(
+  { agent, name, level, directory, suite, include, log }: BuildOptions,
+  work: string,
+): Promise<Made> {
   const root = join(work, 'root');
-  const packages = buildRoot({ root, agent, name, log });
+  const packages = buildRoot({ root, agent, name, suite, include, initramfs: true, log });
   const violations = sealViolations(root);
   if (violations.length > 0)
     throw new Error(`the image is not sealed; it must not hold:\n  ${violations.join('\n  ')}`);

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { digestOf } from './build.ts';
 import { cpio } from './cpio.ts';
 import { buildDiscovery } from './discovery/build.ts';
-import { embedBiosGrub, makeGrub } from './disk/grub.ts';
+import { embedBiosGrub, makeBiosGrub } from './disk/grub.ts';
 import { layoutOf, sfdiskScript } from './disk/layout.ts';
 import { sealViolations } from './seal.ts';
 import { run } from './tools.ts';
@@ -48,9 +48,9 @@ test('the discovery image built twice is the same bytes, holds the shipped agent
   for (const name of ['one', 'two']) {
     const out = join(directory, name);
     mkdirSync(out);
-    const { kernel, initrd, packages } = buildDiscovery({ out, agent, cache, level: 1 });
+    const { kernel, initrd, loader, packages } = buildDiscovery({ out, agent, cache, level: 1 });
     expect(Object.keys(packages)).toContain('busybox-static');
-    digests.push([await digestOf(kernel), await digestOf(initrd)]);
+    digests.push([await digestOf(kernel), await digestOf(initrd), await digestOf(loader)]);
   }
   expect(digests[0]).toEqual(digests[1]);
   const unpacked = join(directory, 'unpacked');
@@ -76,7 +76,7 @@ test('a disk has a GPT whose partitions are where GRUB for BIOS expects them', (
   ]);
   const disk = readFileSync(file);
   const table0 = disk.subarray(0x1b8, 1024 * 1024).toString('hex');
-  embedBiosGrub(disk, layout, makeGrub(join(directory, 'grub')));
+  embedBiosGrub(disk, layout, makeBiosGrub(join(directory, 'grub')));
   // The partition table stays; the MBR names the sector of core.img, and core.img that of its own rest.
   expect(disk.subarray(0x1b8, 1024 * 1024).toString('hex')).toBe(table0);
   expect(Number(disk.readBigUInt64LE(0x5c)) * 512).toBe(layout.bios.start);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { imageManifest } from '../shared/boot.ts';
+import { packagesOf, type Suite } from './base-os/packages.ts';
 import { buildImage, type Recipe, recipes } from './build.ts';
 import { verifyImage } from './verify.ts';
 
@@ -16,7 +17,9 @@ async function main(argv: string[]): Promise<unknown> {
       directory: { type: 'string' },
       name: { type: 'string' },
       manifest: { type: 'string' },
-      level: { type: 'string', default: '9' },
+      level: { type: 'string' },
+      suite: { type: 'string', default: 'bookworm' },
+      include: { type: 'string', default: '' },
     },
   });
   const [command, recipe] = positionals;
@@ -27,6 +30,11 @@ async function main(argv: string[]): Promise<unknown> {
   if (command !== 'build' || name === undefined) throw new Error('usage: build RECIPE --directory DIR --name NAME');
   if (!recipes.includes(recipe as Recipe))
     throw new Error(`there is no recipe "${recipe}": there are ${recipes.join(' and ')}`);
+  if (!(values.suite in packagesOf))
+    throw new Error(`there is no suite "${values.suite}": there are ${Object.keys(packagesOf).join(', ')}`);
+  const include = values.include.split(',').filter((each) => each !== '');
+  const odd = include.find((each) => !/^[a-z0-9][a-z0-9+.-]+$/.test(each));
+  if (odd !== undefined) throw new Error(`--include has "${odd}", which is no name of a package`);
   const started = performance.now();
   return await buildImage({
     recipe: recipe as Recipe,
@@ -34,7 +42,10 @@ async function main(argv: string[]): Promise<unknown> {
     directory,
     agent: join(root, 'dist/machinedb-agent'),
     cache: join(root, 'node_modules/.cache/machinedb'),
-    level: Number(values.level),
+    // The discovery image is small, and fetched at every boot; a disk image is large, and packed at every build.
+    level: Number(values.level ?? (recipe === 'discovery' ? '19' : '9')),
+    suite: values.suite as Suite,
+    include,
     now: Date.now,
     log: (message) => process.stderr.write(`[${((performance.now() - started) / 1000).toFixed(1)} s] ${message}\n`),
   });

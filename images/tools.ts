@@ -5,13 +5,17 @@ import { join } from 'node:path';
 const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** Runs a program without a shell. Throws an error that names it and what it said when it fails. */
-export function run(command: string, args: string[], options: { cwd?: string; input?: string } = {}): string {
+export function run(
+  command: string,
+  args: string[],
+  { env = {}, ...options }: { cwd?: string; input?: string; env?: Record<string, string> } = {},
+): string {
   const path = [process.env.PATH, ...FOLDERS].join(':');
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     ...options,
     encoding: 'utf8',
     maxBuffer: 256 * 1024 * 1024,
-    env: { ...process.env, PATH: path, LC_ALL: 'C', SOURCE_DATE_EPOCH: '0' },
+    env: { ...process.env, PATH: path, LC_ALL: 'C', SOURCE_DATE_EPOCH: '0', ...env },
   });
   if (status === 0) return stdout;
   const said = error?.message ?? `${stderr}${stdout}`.trim().split('\n').slice(-8).join('\n');

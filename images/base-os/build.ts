@@ -1,7 +1,17 @@
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { needPrograms, run } from '../tools.ts';
-import { excluded, packages } from './packages.ts';
+import { excluded, packages, packagesOf, type Suite } from './packages.ts';
 
 export interface BaseOsOptions {
   /** Folder that becomes the root of the system. */
@@ -10,10 +20,14 @@ export interface BaseOsOptions {
   agent: string;
   /** Name of the image: what os-release(5) says. */
   name: string;
+  /** Release of Debian. */
+  suite: Suite;
+  /** Debian packages besides. */
+  include: string[];
+  /** Whether it gets an initramfs: that takes as long as half of its packages. */
+  initramfs: boolean;
   log: (message: string) => void;
 }
-
-const SUITE = 'bookworm';
 
 const programs = {
   mmdebstrap: 'mmdebstrap',
@@ -31,19 +45,32 @@ const programs = {
 const units = ['machinedb-agent', 'machinedb-recover', 'machinedb-grow', 'systemd-networkd', 'systemd-resolved', 'ssh'];
 
 /** Makes the system of base-os in a folder. Needs root. Answers its packages: name → version. */
-export function buildRoot({ root, agent, name, log }: BaseOsOptions): Record<string, string> {
+export function buildRoot({
+  root,
+  agent,
+  name,
+  suite,
+  include,
+  initramfs,
+  log,
+}: BaseOsOptions): Record<string, string> {
   needPrograms(programs);
   if (process.getuid?.() !== 0)
     throw new Error('base-os is built as root: its files belong to root and to system users');
   rmSync(root, { recursive: true, force: true });
-  log(`packages of ${SUITE}`);
-  const options = ['--variant=minbase', `--include=${packages.join(',')}`, '--aptopt=Acquire::Languages "none"'];
+  log(`packages of ${suite}`);
+  const all = [...packages, ...packagesOf[suite], ...include];
+  const options = ['--variant=minbase', `--include=${all.join(',')}`, '--aptopt=Acquire::Languages "none"'];
   const excludes = excluded.map((path) => `--dpkgopt=path-exclude=${path}`);
-  run('mmdebstrap', [...options, ...excludes, '--skip=cleanup/reproducible', SUITE, root]);
+  // The kernel's package and a trigger would each make the same initramfs (kernel-img.conf(5), INITRD): it is made once, at the end.
+  // What a build that dies leaves is thrown away, so that dpkg need not wait for the disk (dpkg(1), DPKG_FORCE).
+  const env = { INITRD: 'No', DPKG_FORCE: 'unsafe-io' };
+  run('mmdebstrap', [...options, ...excludes, '--skip=cleanup/reproducible', suite, root], { env });
   cpSync(join(import.meta.dirname, 'root'), root, { recursive: true });
   chmodSync(join(root, 'usr/lib/machinedb/grow-root'), 0o755);
   copyFileSync(agent, join(root, 'usr/bin/machinedb-agent'));
   chmodSync(join(root, 'usr/bin/machinedb-agent'), 0o755);
+  if (initramfs) makeInitramfs(root);
   run('systemctl', [`--root=${root}`, 'enable', ...units]);
   const release = readFileSync(join(root, 'usr/lib/os-release'), 'utf8').trimEnd();
   writeFileSync(join(root, 'etc/os-release.new'), `${release}\nIMAGE_ID=${name}\n`);
@@ -56,6 +83,13 @@ export function buildRoot({ root, agent, name, log }: BaseOsOptions): Record<str
       .split('\n')
       .map((line) => line.split('\t') as [string, string]),
   );
+}
+
+function makeInitramfs(root: string): void {
+  for (const version of readdirSync(join(root, 'lib/modules'))) {
+    run('chroot', [root, 'update-initramfs', '-c', '-k', version]);
+    run('chroot', [root, 'linux-update-symlinks', 'install', version, `/boot/vmlinuz-${version}`]);
+  }
 }
 
 /** Removes what must be of one machine only, or is of the build; the seal checks it. */

@@ -1,9 +1,17 @@
 /** What the golden image base-os has besides the essential packages of the suite. */
 export const packages = [
-  ...['systemd', 'systemd-sysv', 'systemd-resolved', 'udev', 'dbus', 'openssh-server', 'iproute2', 'iputils-ping'],
+  ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'openssh-server', 'iproute2', 'iputils-ping', 'iputils-arping'],
   ...['kmod', 'linux-image-amd64', 'initramfs-tools', 'zstd', 'e2fsprogs', 'fdisk', 'netbase', 'ca-certificates'],
   ...['python3', 'sudo', 'less', 'nano-tiny', 'procps'],
 ];
+
+/** Releases of Debian that base-os is made of, and what only they have: bullseye's systemd-resolved is in systemd. */
+export const packagesOf = {
+  bullseye: [],
+  bookworm: ['systemd-resolved'],
+  trixie: ['systemd-resolved'],
+} as const;
+export type Suite = keyof typeof packagesOf;
 
 /** Parts of packages that no server needs: documentation, translations, drivers for sound, pictures and radio. */
 export const excluded = [

@@ -1,6 +1,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cpio, type Entry } from '../cpio.ts';
+import { makeUefiGrub } from '../disk/grub.ts';
 import { fetchKernel } from '../kernel.ts';
 import { needPrograms, run } from '../tools.ts';
 import { modules } from './modules.ts';
@@ -19,10 +20,16 @@ export interface DiscoveryOptions {
 export interface Discovery {
   kernel: string;
   initrd: string;
+  /** Starts the disk of an installed node on UEFI. */
+  loader: string;
   packages: Record<string, string>;
 }
 
-const programs = { zstd: 'zstd', busybox: 'busybox-static', depmod: 'kmod', 'apt-get': 'apt', ldd: 'libc-bin' };
+const programs = {
+  ...{ zstd: 'zstd', busybox: 'busybox-static', depmod: 'kmod', 'apt-get': 'apt', ldd: 'libc-bin' },
+  'grub-mkimage': 'grub-common',
+  '/usr/lib/grub/x86_64-efi/kernel.img': 'grub-efi-amd64-bin',
+};
 
 /**
  * Builds the discovery image: Debian's kernel, and an initramfs with busybox, the drivers and the agent. The same inputs
@@ -54,6 +61,7 @@ export function buildDiscovery({ out, agent, cache, level }: DiscoveryOptions): 
   return {
     kernel: join(out, 'kernel'),
     initrd,
+    loader: makeUefiGrub(join(out, 'grub')),
     packages: { [kernel.package.name]: kernel.package.version, 'busybox-static': busybox },
   };
 }

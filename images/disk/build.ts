@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../tools.ts';
-import { embedBiosGrub, grubConfig, makeGrub, ROOT_LABEL } from './grub.ts';
+import { embedBiosGrub, grubConfig, makeBiosGrub, makeUefiGrub, ROOT_LABEL } from './grub.ts';
 import { layoutOf, sfdiskScript } from './layout.ts';
 
 const MIB = 1024 * 1024;
@@ -24,12 +24,12 @@ export function buildDisk(root: string, out: string, work: string, spareBytes: n
   try {
     ftruncateSync(disk, layout.size);
     run('sfdisk', ['-q', out], { input: sfdiskScript(layout) });
-    const grub = makeGrub(join(work, 'grub'));
-    putPart(disk, layout.esp.start, makeEsp(join(work, 'esp.img'), layout.esp.size, grub.efi));
+    const grub = join(work, 'grub');
+    putPart(disk, layout.esp.start, makeEsp(join(work, 'esp.img'), layout.esp.size, makeUefiGrub(grub)));
     putPart(disk, layout.root.start, makeRoot(join(work, 'root.img'), layout.root.size, root));
     const head = Buffer.alloc(layout.esp.start);
     readSync(disk, head, 0, head.length, 0);
-    embedBiosGrub(head, layout, grub);
+    embedBiosGrub(head, layout, makeBiosGrub(grub));
     writeSync(disk, head, 0, head.length, 0);
   } finally {
     closeSync(disk);

@@ -10,6 +10,7 @@ export const ROOT_LABEL = 'machinedb-root';
 const early = `search --no-floppy --label ${ROOT_LABEL} --set=root
 set prefix=($root)/boot/grub
 configfile ($root)/boot/grub/grub.cfg
+exit
 `;
 
 const common = [
@@ -30,30 +31,39 @@ const common = [
   'gzio',
 ];
 
-/** GRUB's menu: one entry, on screen and serial console. Paths are those of Debian's kernel package. */
+/** GRUB's menu: one entry, on screen and serial console; a kernel that panics boots again. Paths are those of Debian's kernel package. */
 export function grubConfig(): string {
   return `set timeout=1
 serial --unit=0 --speed=115200
 terminal_input console serial
 terminal_output console serial
 menuentry 'Linux' {
-  linux /vmlinuz root=LABEL=${ROOT_LABEL} ro console=tty0 console=ttyS0,115200 net.ifnames=1
+  linux /vmlinuz root=LABEL=${ROOT_LABEL} ro console=tty0 console=ttyS0,115200 net.ifnames=1 panic=30
   initrd /initrd.img
 }
 `;
 }
 
-/** Makes GRUB for BIOS and UEFI in `work`. Answers the paths of boot.img, core.img and BOOTX64.EFI. */
-export function makeGrub(work: string): { boot: string; core: string; efi: string } {
+/** Makes GRUB for BIOS in `work`. Answers the paths of boot.img and core.img. */
+export function makeBiosGrub(work: string): { boot: string; core: string } {
+  return { boot: '/usr/lib/grub/i386-pc/boot.img', core: make(work, 'i386-pc', 'core.img', ['biosdisk']) };
+}
+
+/**
+ * Makes GRUB for UEFI in `work`, as it lies on the disk. Started over the network it finds the disk just as well: firmware that is
+ * told to go on to its next boot option may try the network in other ways for minutes first.
+ */
+export function makeUefiGrub(work: string): string {
+  return make(work, 'x86_64-efi', 'BOOTX64.EFI', ['efi_gop', 'efi_uga']);
+}
+
+function make(work: string, format: string, name: string, modules: string[]): string {
   mkdirSync(work, { recursive: true });
   const config = join(work, 'early.cfg');
   writeFileSync(config, early);
-  const make = (format: string, out: string, modules: string[]) =>
-    run('grub-mkimage', ['-O', format, '-c', config, '-p', '/boot/grub', '-o', out, ...common, ...modules]);
-  const [core, efi] = [join(work, 'core.img'), join(work, 'BOOTX64.EFI')];
-  make('i386-pc', core, ['biosdisk']);
-  make('x86_64-efi', efi, ['efi_gop', 'efi_uga']);
-  return { boot: '/usr/lib/grub/i386-pc/boot.img', core, efi };
+  const out = join(work, name);
+  run('grub-mkimage', ['-O', format, '-c', config, '-p', '/boot/grub', '-o', out, ...common, ...modules]);
+  return out;
 }
 
 /**

@@ -10,7 +10,7 @@ const PIECE = 1024 * 1024;
 /** Files on their way at a time: each holds a piece or two in memory, and 5,000 machines may start at once. */
 const MOST_STREAMS = 128;
 
-/** Serves files by their SHA-256, each checked once before its first byte goes out. */
+/** Serves files by their SHA-256, each checked before its first byte goes out, and again when it was touched. */
 export class Files {
   readonly #directory: string;
   readonly #checked = new Map<string, Promise<boolean>>();
@@ -20,14 +20,17 @@ export class Files {
     this.#directory = directory;
   }
 
-  /** Answers GET and HEAD with ranges (RFC 9110, section 14); a file that is not what its name says is not there. */
+  /** Answers GET and HEAD with ranges (RFC 9110, section 14); a file that is not what its name says is refused. */
   async serve(request: IncomingMessage, response: ServerResponse, sha256: string): Promise<void> {
     const path = join(this.#directory, sha256);
     const found = await stat(path).catch(() => undefined);
-    if (found === undefined || !found.isFile() || !(await this.#check(path, sha256, found))) {
-      response.writeHead(404).end();
-      return;
-    }
+    if (found?.isFile() !== true)
+      return refuse(
+        response,
+        `no file ${sha256} is here: build its image anew, or copy the file from where it was built`,
+      );
+    if (!(await this.#check(path, sha256, found)))
+      return refuse(response, `the file ${sha256} is damaged: put a good copy in its place`);
     const etag = `"${sha256}"`;
     const same = request.headers['if-range'] === undefined || request.headers['if-range'] === etag;
     const range = same ? rangeOf(request.headers.range, found.size) : undefined;
@@ -55,13 +58,21 @@ export class Files {
     });
   }
 
-  #check(path: string, sha256: string, { size, mtimeMs }: Stats): Promise<boolean> {
-    const key = `${sha256} ${size} ${mtimeMs}`;
+  #check(path: string, sha256: string, { ino, size, mtimeMs, ctimeMs }: Stats): Promise<boolean> {
+    // A good copy may be put in its place with its old times kept; the time of change is nobody's to keep.
+    const key = `${sha256} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
     const known = this.#checked.get(key) ?? digestOf(path).then((digest) => digest === sha256);
     this.#checked.set(key, known);
     known.catch(() => this.#checked.delete(key));
     return known;
   }
+}
+
+/** Says why there is no file, to whoever reads the installer's error. */
+function refuse(response: ServerResponse, why: string): void {
+  response
+    .writeHead(404, { 'content-type': 'text/plain' })
+    .end(`${why}; machinedb image verify NAME tells whether all is well again`);
 }
 
 async function digestOf(path: string): Promise<string> {

@@ -1,17 +1,30 @@
 import type { BootAnswer } from '../../shared/boot.ts';
 
-/** What every iPXE is sent first: it asks again with all it knows of its machine, and never gives up. */
+/** Seconds between two questions, and questions after which a machine asks DHCP anew where the boot service is. */
+const AGAIN_S = 5;
+const TRIES = 12;
+
+/**
+ * What every iPXE is sent first: it asks again with all it knows of its machine, and never gives up. It does not go back to
+ * the firmware: many a one tries the network for a minute, and then waits at a menu for a person.
+ */
 export function firstScript(url: string): string {
   return `#!ipxe
 set tries:int32 0
 :ask
-chain --replace --autofree ${url}/boot/script?mac=\${netX/mac}&buildarch=\${buildarch}&platform=\${platform}&uuid=\${uuid}&serial=\${serial:uristring} || goto again
-:again
+chain --replace --autofree ${url}/boot/script?mac=\${netX/mac}&buildarch=\${buildarch}&platform=\${platform}&uuid=\${uuid}&serial=\${serial:uristring} ||
+${askAgain('the boot service does not answer', 'ask')}`;
+}
+
+/** The end of a script: goes to `label` for ever, and now and then asks DHCP, for our address or the server's may have changed. */
+function askAgain(why: string, label: string): string {
+  return `echo machinedb: ${why}: asked again in ${AGAIN_S} s
+sleep ${AGAIN_S}
 inc tries
-echo machinedb: the boot service does not answer: asked again in 5 s
-sleep 5
-iseq \${tries} 60 || goto ask
-reboot
+iseq \${tries} ${TRIES} || goto ${label}
+set tries:int32 0
+dhcp netX || goto ${label}
+chain --replace --autofree \${filename} || goto ${label}
 `;
 }
 
@@ -36,10 +49,10 @@ export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, argume
       // UEFI goes on to its next boot option only after a failure: success ends in its menu (UEFI 2.10, section 3.1.1).
       // A BIOS goes on to its next device after exit, too, but several forget the disk: the first one is started by iPXE.
       return platform === 'efi'
-        ? `#!ipxe\n${why}\nexit 1\n`
+        ? `#!ipxe\n${why}\n${spec.loader === undefined ? '' : `chain --autofree ${url}/files/${spec.loader} ||\n`}exit 1\n`
         : `#!ipxe\n${why}\nsanboot --no-describe --drive 0x80 || exit\n`;
     case 'wait':
-      return `#!ipxe\n${why}\nsleep ${spec.seconds}\nchain --replace --autofree ${url}/boot/ipxe || reboot\n`;
+      return `#!ipxe\n${why}\nsleep ${spec.seconds}\n${firstAgain(url)}`;
     case 'linux': {
       const words = ['initrd=initrd', ...spec.arguments, ...more, `BOOTIF=01-\${netX/mac:hexhyp}`];
       return `#!ipxe
@@ -48,10 +61,18 @@ kernel ${url}/files/${spec.kernel} ${words.join(' ')} || goto failed
 initrd --name initrd ${url}/files/${spec.initrd} || goto failed
 boot || goto failed
 :failed
-echo machinedb: the image could not be started: asked again in 5 s
-sleep 5
-chain --replace --autofree ${url}/boot/ipxe || reboot
-`;
+imgfree
+echo machinedb: the image could not be started: asked again in ${AGAIN_S} s
+sleep ${AGAIN_S}
+${firstAgain(url)}`;
     }
   }
+}
+
+/** The end of an answer: the first script is fetched anew. */
+function firstAgain(url: string): string {
+  return `set tries:int32 0
+:first
+chain --replace --autofree ${url}/boot/ipxe ||
+${askAgain('the boot service does not answer', 'first')}`;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -91,8 +91,35 @@ test('a file is served by its digest, whole, in part, and by HEAD', async () => 
   expect(head.body).toHaveLength(0);
 });
 
-test('a file that is not what its name says is not served', async () => {
-  expect((await get(`/files/${damaged}`)).status).toBe(404);
+test('a file that is not what its name says is not served, nor one that is not there; the answer says the way out', async () => {
+  const refusal = async (digest: string) => {
+    const { status, body } = await get(`/files/${digest}`);
+    return [status, String(body)];
+  };
+  const verify = 'machinedb image verify NAME tells whether all is well again';
+  expect(await refusal(damaged)).toEqual([
+    404,
+    `the file ${damaged} is damaged: put a good copy in its place; ${verify}`,
+  ]);
+  const absent = 'e'.repeat(64);
+  expect(await refusal(absent)).toEqual([
+    404,
+    `no file ${absent} is here: build its image anew, or copy the file from where it was built; ${verify}`,
+  ]);
+});
+
+test('a damaged file is served once a good copy is in its place, also one of the same size and time', async () => {
+  const rotten = Buffer.from('the file of an image');
+  const digest = createHash('sha256').update(rotten).digest('hex');
+  const path = join(directory, digest);
+  const put = (data: Buffer) => {
+    writeFileSync(path, data);
+    utimesSync(path, 1, 1);
+  };
+  put(Buffer.from('the file of an imagE'));
+  expect((await get(`/files/${digest}`)).status).toBe(404);
+  put(rotten);
+  expect((await get(`/files/${digest}`)).body.equals(rotten)).toBe(true);
 });
 
 test('35 a header of 1 MB is refused', async () => {
@@ -151,6 +178,14 @@ test('the first script asks with all that iPXE knows; the second is the answer',
   expect(await script('mac=52:54:00:00:00:01&platform=pcbios')).toContain('sanboot --no-describe --drive 0x80 || exit');
 });
 
+test('on UEFI the disk of an installed node is started by our loader, if it can be had', async () => {
+  const loader = 'c'.repeat(64);
+  answer = async () => ({ spec: { kind: 'local', loader }, reason: 'install 1 is done' });
+  expect(await script('mac=52:54:00:00:00:01&platform=efi')).toBe(
+    `#!ipxe\necho machinedb: install 1 is done\nchain --autofree ${service.url}/files/${loader} ||\nexit 1\n`,
+  );
+});
+
 test('a kernel gets the words of the answer and those of the boot service', async () => {
   answer = async () => ({
     spec: { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: ['quiet', 'machinedb.pin=ff'] },
@@ -182,5 +217,39 @@ test('an inventory that fails, and a loader that does not say who it is, are ask
     throw new Error('database away');
   };
   for (const query of ['mac=52:54:00:00:00:01&platform=efi', 'mac=x', ''])
-    expect(await script(query)).toMatch(/sleep 10\nchain --replace --autofree \S+\/boot\/ipxe \|\| reboot\n$/);
+    expect(await script(query)).toBe(
+      `#!ipxe
+echo machinedb: ${query.startsWith('mac=5') ? 'the inventory does not answer' : 'the loader did not tell its MAC address'}
+sleep 10
+${forEver('first', `${service.url}/boot/ipxe`)}`,
+    );
+});
+
+/** A script's end: it asks for ever, asks DHCP each minute where to, and never goes back to the firmware. */
+const forEver = (label: string, asked: string) => `set tries:int32 0
+:${label}
+chain --replace --autofree ${asked} ||
+echo machinedb: the boot service does not answer: asked again in 5 s
+sleep 5
+inc tries
+iseq \${tries} 12 || goto ${label}
+set tries:int32 0
+dhcp netX || goto ${label}
+chain --replace --autofree \${filename} || goto ${label}
+`;
+
+test('a boot service that is away is asked for ever, and what was fetched before is let go', async () => {
+  const question = `${service.url}/boot/script?mac=\${netX/mac}&buildarch=\${buildarch}&platform=\${platform}&uuid=\${uuid}&serial=\${serial:uristring}`;
+  expect(String((await get('/boot/ipxe')).body)).toBe(`#!ipxe\n${forEver('ask', question)}`);
+  answer = async () => ({
+    spec: { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: [] },
+    reason: 'r',
+  });
+  expect((await script('mac=52:54:00:00:00:01&platform=efi')).split('boot || goto failed\n')[1]).toBe(
+    `:failed
+imgfree
+echo machinedb: the image could not be started: asked again in 5 s
+sleep 5
+${forEver('first', `${service.url}/boot/ipxe`)}`,
+  );
 });
