@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/longest-first.ts';
 
-/** Tests that boot machines: both cores for minutes. They run after all others, which would wait too long beside them. */
+/**
+ * Tests that boot machines. They run after all others, which would wait too long beside them; two at a time, since a machine that
+ * boots waits as often as it works.
+ */
 const lab = ['test/boot-*.test.ts'];
 
 export default defineConfig({
@@ -9,6 +13,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     maxWorkers: 2,
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/reporter.ts'],
     projects: [
       {
@@ -20,7 +25,14 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: 'lab', include: lab, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          ...{ name: 'lab', include: lab, maxWorkers: 2, maxConcurrency: 2, sequence: { groupOrder: 1 } },
+          // Each question is a command, and so a process.
+          expect: { poll: { interval: 1000, timeout: 20_000 } },
+        },
+      },
     ],
   },
 });

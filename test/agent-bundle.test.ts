@@ -47,7 +47,7 @@ function modulesOf(files: string[]): string[] {
 test('an observing agent can start no process, and reaches nothing that applies or installs', () => {
   const files = reached('agent/main.ts');
   expect(modulesOf(files)).toEqual([
-    ...['buffer', 'bufferutil', 'crypto', 'events', 'fs', 'http', 'https', 'net', 'path', 'querystring'],
+    ...['buffer', 'bufferutil', 'crypto', 'events', 'fs', 'http', 'https', 'net', 'os', 'path', 'querystring'],
     ...['stream', 'tls', 'url', 'utf-8-validate', 'util', 'zlib'],
   ]);
   expect(files.filter((file) => /^agent\/(install|apply)\/|^agent\/(command|discover|manage)/.test(file))).toEqual([]);

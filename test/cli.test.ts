@@ -21,6 +21,25 @@ test('a table for people, JSON for programs, messages apart', async () => {
   expect(JSON.parse(json.stdout)).toEqual({ items: [{ name: 'ams1', description: 'Amsterdam' }] });
 });
 
+test('where roll-outs stand, and what is set for them', async () => {
+  await machinedb(daemon, ['role', 'put', 'gpu']);
+  const set = await machinedb(daemon, ['rollout', 'set', 'gpu', '--slots', '2', '--stop-after', '1', '--json']);
+  expect(JSON.parse(set.stdout)).toMatchObject({ role: 'gpu', state: 'idle', slots: 2, stop_after: 1 });
+  expect(await machinedb(daemon, ['rollout', 'show', 'gpu'])).toEqual({
+    code: 0,
+    stdout:
+      'ROLE  STATE  WAITING  APPLYING  APPLIED  UNDONE  CHANGE  BY  AT  REASON\ngpu   idle   0        0         0        0\n',
+    stderr: '',
+  });
+  const json = await machinedb(daemon, ['rollout', 'show', '--json']);
+  expect(JSON.parse(json.stdout)).toEqual({ items: [JSON.parse(set.stdout)] });
+  expect(await machinedb(daemon, ['rollout', 'resume', 'gpu', '--reason', 'x'])).toEqual({
+    code: 4,
+    stdout: '',
+    stderr: 'machinedb: the roll-out of role gpu is not stopped\n',
+  });
+});
+
 test.each([
   ['no such command', ['frobnicate'], 2, 'machinedb: there is no command "frobnicate": machinedb --help lists them\n'],
   ['an unknown flag', ['nodes', '--colour', 'red'], 2, "machinedb: Unknown option '--colour'\n"],

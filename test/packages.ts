@@ -24,5 +24,10 @@ export const packages: { name: string; why: string }[] = [
   { name: 'gnupg', why: "signs the lab's repository" },
   { name: 'openssh-client', why: 'reaches installed nodes, and reads certificates' },
   { name: 'curl', why: 'fetches as loaders and installers do' },
+  {
+    name: 'frr',
+    why: 'is the BGP speaker of nodes, and of the switch that they talk to; the tests run their own of it',
+  },
+  { name: 'frr-pythontools', why: 'reloads it' },
   { name: 'ansible-core', why: 'reads the inventory as Ansible does' },
 ];

@@ -4,6 +4,8 @@ import type { DaemonProcess } from './harness.ts';
 
 export const root = join(import.meta.dirname, '..');
 const command = join(root, 'machinedb/bin/machinedb');
+/** The agent as it ships. */
+export const agentExecutable = join(root, 'dist/machinedb-agent');
 
 export interface Ended {
   code: number | null;

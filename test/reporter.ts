@@ -1,10 +1,23 @@
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 /** A skipped test's name says with this word that it needs a thing which no CI machine can have. */
 const NEVER_IN_CI = 'no CI machine has';
 
-/** Prints the last line of a run, `N passed, N failed, N skipped`, and in CI fails a run that skipped without need. */
+/**
+ * Tells a failure at once, since a run is long; prints the last line of a run, `N passed, N failed, N skipped`, and in CI fails a run
+ * that skipped without need.
+ */
 export default class CountReporter implements Reporter {
+  onTestCaseResult(test: TestCase): void {
+    const { state, errors = [] } = test.result();
+    if (state !== 'failed') return;
+    for (const { message, stacks } of errors) {
+      const [at] = stacks ?? [];
+      const where = at === undefined ? '' : ` (${at.file}:${at.line})`;
+      console.log(`failed: ${test.module.relativeModuleId}: ${test.fullName}: ${message}${where}`);
+    }
+  }
+
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     const skipped: string[] = [];

@@ -6,13 +6,21 @@ import { join } from 'node:path';
 import { startOwnPostgres } from '../../machinedb/postgres/start.ts';
 import { openState } from '../../machinedb/state.ts';
 import { agent } from './agent.ts';
-import { boot } from './boot.ts';
+import { boot, install } from './boot.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
 import { registrations } from './registrations.ts';
 import { revisions } from './revisions.ts';
 
-const benches: Record<string, () => Promise<void>> = { heartbeats, registrations, revisions, inventory, agent, boot };
+const benches: Record<string, () => Promise<void>> = {
+  heartbeats,
+  registrations,
+  revisions,
+  inventory,
+  agent,
+  boot,
+  install,
+};
 
 process.chdir(join(import.meta.dirname, '../..'));
 const names = process.argv.slice(2);

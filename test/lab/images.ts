@@ -12,13 +12,25 @@ export interface LabImages {
   baseOs: ImageManifest;
 }
 
+let known: LabImages | undefined;
+
 /** Both images, built by the builder as the command line starts it; kept as long as nothing that goes into them changes. */
 export function labImages(): LabImages {
-  mkdirSync(cache, { recursive: true });
-  const build = [process.execPath, join(import.meta.dirname, 'build-images.ts')];
-  // Test files run beside each other: one builds, the others wait.
-  const lock = join(cache, 'images.lock');
-  const directory = execFileSync('flock', [lock, ...build], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
+  if (known !== undefined) return known;
+  const directory = inFolder([]);
   const read = (name: string) => JSON.parse(readFileSync(join(directory, `${name}.json`), 'utf8')) as ImageManifest;
-  return { directory, discovery: read('discovery-2026.11'), baseOs: read('base-os-2026.11') };
+  known = { directory, discovery: read('discovery-2026.11'), baseOs: read('base-os-2026.11') };
+  return known;
+}
+
+/** Where they are or will be: a site can open before they are built. */
+export const labImagesFolder = () => inFolder(['folder']);
+
+function inFolder(words: string[]): string {
+  mkdirSync(cache, { recursive: true });
+  const build = [process.execPath, join(import.meta.dirname, 'build-images.ts'), ...words];
+  // Test files run beside each other: one builds, the others wait.
+  const lock = words.length === 0 ? ['flock', join(cache, 'images.lock'), ...build] : build;
+  const [program, ...args] = lock;
+  return execFileSync(program!, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
 }

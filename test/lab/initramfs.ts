@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 const cache = join(import.meta.dirname, '../../node_modules/.cache/machinedb');
-const modules = ['virtio_pci', 'virtio_net', 'nvme', 'e1000e'];
+const usual = ['virtio_pci', 'virtio_net', 'nvme', 'e1000e'];
 
 function run(command: string, args: string[], cwd?: string): string {
   return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -35,12 +35,24 @@ function fetchKernel(folder: string): void {
   }
 }
 
+/** The libraries that an executable is loaded with; none of a static one, of which ldd says so and fails. */
+function librariesOf(executable: string): string[] {
+  const { stdout } = spawnSync('ldd', [executable], { encoding: 'utf8' });
+  return [...stdout.matchAll(/\/\S+/g)].map(([path]) => path);
+}
+
 /**
  * Packs an initramfs with busybox, the modules that the lab's hardware needs, one executable and its libraries.
  * @param init the shell script that the guest runs
+ * @param more kernel modules that it loads by itself
  * @returns paths for QEMU's -kernel and -initrd
  */
-export function makeInitramfs(out: string, executable: string, init: string): { kernel: string; initrd: string } {
+export function makeInitramfs(
+  out: string,
+  executable: string,
+  init: string,
+  more: string[] = [],
+): { kernel: string; initrd: string } {
   const { folder, version } = openKernel();
   const root = mkdtempSync(join(tmpdir(), 'machinedb-initramfs-'));
   const put = (from: string, to: string) => {
@@ -51,8 +63,8 @@ export function makeInitramfs(out: string, executable: string, init: string): { 
     for (const name of ['proc', 'sys', 'dev', 'tmp', 'sbin']) mkdirSync(join(root, name));
     put('/bin/busybox', 'bin/busybox');
     put(executable, 'machinedb-agent');
-    for (const [library] of run('ldd', [executable]).matchAll(/\/\S+/g)) put(library, library);
-    for (const module of modules) {
+    for (const library of librariesOf(executable)) put(library, library);
+    for (const module of [...usual, ...more]) {
       const lines = run('/sbin/modprobe', ['-d', folder, '-S', version, '--show-depends', module]);
       for (const [, file] of lines.matchAll(/^insmod (\S+)/gm)) put(file!, file!.slice(folder.length));
     }
@@ -74,7 +86,7 @@ const prologue = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
-for module in ${modules.join(' ')}; do /bin/busybox modprobe $module; done
+for module in ${usual.join(' ')}; do /bin/busybox modprobe $module; done
 ip link set lo up
 for nic in /sys/class/net/*; do
   name=\${nic##*/}

@@ -8,6 +8,8 @@ export interface LabNetwork {
   inside: string[];
   /** Makes a tap on the bridge; answers its name. */
   tap(): string;
+  /** Makes a tap whose cable ends in a port of another network, and nowhere else; answers its name. */
+  wire(other: string, port: string): string;
   /** Another network that is joined to this one's bridge, with an address of its own: where an operator sits. */
   join(address: string): LabNetwork['run'];
   run(program: string, args: string[], environment?: Record<string, string>, input?: string): Promise<Ended>;
@@ -69,6 +71,17 @@ export function openNetwork(address: string): LabNetwork {
       const tap = `tap${taps++}`;
       ip('-n', name, 'tuntap', 'add', tap, 'mode', 'tap');
       ip('-n', name, 'link', 'set', tap, 'master', 'br0', 'up');
+      return tap;
+    },
+    wire(other, port) {
+      const wire = `wire${taps}`;
+      const tap = `tap${taps++}`;
+      ip('-n', name, 'link', 'add', wire, 'type', 'bridge', 'forward_delay', '0', 'stp_state', '0');
+      ip('-n', name, 'tuntap', 'add', tap, 'mode', 'tap');
+      ip('-n', name, 'link', 'add', `${wire}p`, 'type', 'veth', 'peer', 'name', port, 'netns', other);
+      for (const end of [tap, `${wire}p`]) ip('-n', name, 'link', 'set', end, 'master', wire, 'up');
+      ip('-n', name, 'link', 'set', wire, 'up');
+      ip('-n', other, 'link', 'set', port, 'up');
       return tap;
     },
     join(address) {

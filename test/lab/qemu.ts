@@ -15,7 +15,8 @@ export interface Guest {
  * @param inside program and arguments before QEMU's: `ip netns exec NAME`
  */
 export function startGuest(args: string[], inside: string[] = []): Guest {
-  const base = '-machine q35,graphics=off -accel tcg,thread=multi -cpu max -nodefaults -no-user-config -display none';
+  const base =
+    '-machine q35,graphics=off -accel tcg,thread=multi -cpu Nehalem -nodefaults -no-user-config -display none';
   const [program, ...before] = [...inside, 'qemu-system-x86_64'];
   const child = spawn(program!, [...before, ...base.split(' '), '-serial', 'stdio', '-monitor', 'none', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,10 +1,10 @@
-import { copyFileSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, cpSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SignedImage } from '../../shared/boot.ts';
 import { type Harness, startHarness } from '../harness.ts';
 import type { Ended } from '../program.ts';
-import { type LabImages, labImages } from './images.ts';
+import { type LabImages, labImages, labImagesFolder } from './images.ts';
 import { type LabNetwork, openNetwork } from './network.ts';
 import { type Guest, startGuest } from './qemu.ts';
 
@@ -19,40 +19,52 @@ export interface Site {
   directory: string;
   /** Runs a command as an SRE does; the answer of --json. Throws with what it said when it fails. */
   machinedb<Reply = unknown>(...args: string[]): Promise<Reply>;
+  /** Reads the API as a person's token may: without a command's start, for what is asked again and again. */
+  get<Reply>(path: string): Promise<Reply>;
   /** As machinedb, but how it ended. */
   command(...args: string[]): Promise<Ended>;
   close(): Promise<void>;
 }
 
-/** Opens a site; its images are built, and catalogued by catalogue(). `pxe: false`: without our boot service. */
-export async function openSite({ pxe }: { pxe: boolean } = { pxe: true }): Promise<Site> {
-  const images = labImages();
+export interface SiteOptions {
+  /** False: without our boot service. */
+  pxe?: boolean;
+  /** The images' files are a copy of the site's own, for a test that damages them. */
+  ownImages?: boolean;
+}
+
+/** Opens a site; its images are built when asked for, and catalogued by catalogue(). */
+export async function openSite({ pxe = true, ownImages = false }: SiteOptions = {}): Promise<Site> {
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-site-'));
+  const folder = ownImages ? copyImages(join(directory, 'images')) : labImagesFolder();
   const network = openNetwork(`${SERVER}/24`);
   const harness = await startHarness({
     host: SERVER,
     inside: network.inside,
-    environment: { MACHINEDB_IMAGES: images.directory },
+    // A look at the machine is a second's work in emulation.
+    environment: { MACHINEDB_IMAGES: folder, MACHINEDB_HEARTBEAT_MS: '6000' },
     first: pxe
       ? { MACHINEDB_PXE: 'br0', MACHINEDB_PXE_POOL: '10.77.0.100-10.77.0.150', MACHINEDB_PXE_ROUTER: SERVER }
       : {},
   });
-  let turn = 0;
   const command = (...args: string[]) => {
-    const daemon = harness.daemons[turn++ % 2]!;
+    const daemon = nextDaemon(harness);
     const environment = { MACHINEDB_URL: daemon.url, MACHINEDB_STATE: daemon.stateDirectory };
     return network.run(join(root, 'machinedb/bin/machinedb'), args, {
       ...environment,
       MACHINEDB_TOKEN_FILE: join(harness.daemons[0].stateDirectory, 'operator.token'),
-      MACHINEDB_IMAGES: images.directory,
+      MACHINEDB_IMAGES: folder,
     });
   };
   const site: Site = {
     network,
     harness,
-    images,
+    get images() {
+      return { ...labImages(), directory: folder };
+    },
     directory,
     command,
+    get: async (path) => await curl(site, path, []),
     async machinedb(...args) {
       const { code, stdout, stderr } = await command(...args, '--json');
       if (code !== 0) throw new Error(`machinedb ${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
@@ -67,26 +79,35 @@ export async function openSite({ pxe }: { pxe: boolean } = { pxe: true }): Promi
   return site;
 }
 
+function copyImages(directory: string): string {
+  cpSync(labImages().directory, directory, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  return directory;
+}
+
 /** Takes an image of the lab into the catalogue, as `image build` does at its end. */
 export async function catalogue(site: Site, name: keyof Omit<LabImages, 'directory'>): Promise<SignedImage> {
   const manifest = site.images[name];
-  const daemon = site.harness.daemons[0];
   const file = join(site.directory, `${manifest.name}.json`);
   writeFileSync(file, JSON.stringify(manifest));
-  const { code, stdout } = await site.network.run('curl', [
-    ...[
-      '-sS',
-      '--fail-with-body',
-      '--cacert',
-      join(daemon.stateDirectory, 'ca.pem'),
-      '--connect-to',
-      `machinedb::${new URL(daemon.url).host}`,
-    ],
-    ...['-H', `authorization: Bearer ${daemon.connection.token}`, '-H', 'content-type: application/json'],
-    ...['-X', 'PUT', '--data-binary', `@${file}`, `https://machinedb/v1/images/${manifest.name}`],
+  return await curl(site, `/v1/images/${manifest.name}`, [
+    ...['-H', 'content-type: application/json', '-X', 'PUT', '--data-binary', `@${file}`],
   ]);
-  if (code !== 0) throw new Error(stdout);
-  return JSON.parse(stdout) as SignedImage;
+}
+
+let turn = 0;
+/** The daemons of a site are asked in turn. */
+const nextDaemon = ({ daemons }: Harness) => daemons[turn++ % 2]!;
+
+/** Asks a daemon. Throws with what it said when that is no reply. */
+async function curl<Reply>({ harness, network }: Site, path: string, words: string[]): Promise<Reply> {
+  const daemon = nextDaemon(harness);
+  const { code, stdout, stderr } = await network.run('curl', [
+    ...['-sS', '--fail-with-body', '--max-time', '60', '--retry', '3', '--retry-connrefused', '--retry-delay', '1'],
+    ...['--cacert', join(daemon.stateDirectory, 'ca.pem'), '--connect-to', `machinedb::${new URL(daemon.url).host}`],
+    ...['-H', `authorization: Bearer ${harness.daemons[0].connection.token}`, ...words, `https://machinedb${path}`],
+  ]);
+  if (code !== 0) throw new Error(`${path}: ${stderr}${stdout}`);
+  return JSON.parse(stdout) as Reply;
 }
 
 export interface Machine {
@@ -116,8 +137,15 @@ export function emptyDisk(site: Site, name: string): string {
  * ROM, knows DHCP and TFTP, and starts what they give it.
  */
 export function powerOn(site: Site, machine: Machine): Guest {
+  const all = [...hardware(site, machine), ...firmware(site, machine), ...(machine.more ?? [])];
+  return startGuest(all, site.network.inside);
+}
+
+/** QEMU's arguments of a machine, without its firmware. */
+export function hardware(site: Site, machine: Machine): string[] {
   const { mac, serial, disk } = machine;
-  const hardware = [
+  return [
+    // With one processor QEMU's NVMe was once seen to answer no more, in a guest that had just begun.
     '-m 1024 -smp 2 -device virtio-rng-pci',
     `-rtc base=${machine.rtc ?? '1970-01-01T00:00:00'}`,
     `-smbios type=1,manufacturer=LabMaker,product=LabServer,serial=${serial}`,
@@ -128,7 +156,6 @@ export function powerOn(site: Site, machine: Machine): Guest {
     `-device e1000e,netdev=n1,mac=${mac.replace(/^52/, '56')},romfile=`,
     `-drive file=${disk},if=none,id=d0,format=raw,cache=unsafe,discard=unmap -device nvme,drive=d0,serial=${serial}-DISK,bootindex=2`,
   ].flatMap((line) => line.split(' '));
-  return startGuest([...hardware, ...firmware(site, machine), ...(machine.more ?? [])], site.network.inside);
 }
 
 function firmware(site: Site, { firmware, serial }: Machine): string[] {
