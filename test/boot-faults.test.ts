@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { away, bootAnswers, flipBit, isBootable, isUntouched, replaceSignature } from './lab/faults.ts';
+import { away, bootAnswers, flipBit, isBootable, isUntouched, nextDiscover, replaceSignature } from './lab/faults.ts';
 import { emptyDisk, type Machine, powerOn } from './lab/site.ts';
 import { openStory, type Story } from './lab/story.ts';
 
@@ -34,7 +34,7 @@ test('UEFI: servers that are away at every stage, a wrong signature, a flipped b
   let guest = powerOn(site, machine);
   try {
     await away(site, AFTER_FIRST_DISCOVER_MS, async () => {
-      await guest.line(/Start PXE over IPv4/, 120_000);
+      await nextDiscover(site, 120_000);
       await new Promise((resolve) => setTimeout(resolve, AFTER_FIRST_DISCOVER_MS));
     });
     mark('servers were away at power-on');

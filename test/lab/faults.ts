@@ -9,6 +9,15 @@ export async function away(site: Site, ms: number, meanwhile: () => Promise<unkn
   await Promise.all([site.harness.start(0), site.harness.start(1)]);
 }
 
+/** Waits, while the servers are away, until a machine asks for DHCP: a firmware says on its console that it does, but only once it has given up. */
+export async function nextDiscover({ network }: Site, ms: number): Promise<void> {
+  const script = `
+    setTimeout(() => process.exit(1), ${ms});
+    require('node:dgram').createSocket('udp4').once('message', () => process.exit(0)).bind(67);`;
+  const { code, stderr } = await network.run(process.execPath, ['-e', script]);
+  if (code !== 0) throw new Error(`no machine asked for DHCP in ${ms} ms: ${stderr}`);
+}
+
 /** How the boot service answered a machine since its daemon was last started, oldest first: linux, local, wait. */
 export function bootAnswers(site: Site, mac: string): string[] {
   return site.harness.daemons[0].log.flatMap((line) => {
