@@ -161,7 +161,8 @@ test('the way to the server moves into a VRF and back; a silent gateway in it is
       async () => {
         const { health, observed } = await rack.show(node);
         const ports = (observed.network as { interfaces: Record<string, { vrf?: string }> }).interfaces;
-        return { health, vrf: ports['bond0.100']?.vrf };
+        const findings = health === 'ok' ? [] : await rack.findings(node);
+        return { health, vrf: ports['bond0.100']?.vrf, findings };
       },
       (seen) => seen.health === 'ok' && seen.vrf === vrf,
       { ms: 120_000 },
