@@ -1,10 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT_LABEL } from '../../shared/boot.ts';
 import { run } from '../tools.ts';
 import { type Layout, SECTOR } from './layout.ts';
-
-/** Label of the root file system: GRUB and the kernel find it by that. */
-export const ROOT_LABEL = 'machinedb-root';
 
 /** What GRUB looks for first: its configuration on the root file system. */
 const early = `search --no-floppy --label ${ROOT_LABEL} --set=root

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type BootAnswer, type BootRequest, bootAnswer, bootRequest } from '../../shared/boot.ts';
+import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
+import { answerTo } from './answer.ts';
 import { Files } from './files.ts';
 import { firstScript, renderIpxe } from './ipxe.ts';
 
@@ -23,12 +24,9 @@ export interface BootHttp {
   close(): Promise<void>;
 }
 
-/** Seconds after which a machine asks again when its answer cannot be had. */
-const AGAIN_S = 10;
 /** A connection on which nothing moves is closed: its client may have lost power. */
 const IDLE_MS = 120_000;
 const MOST_CONNECTIONS = 8000;
-const platforms: Record<string, number> = { efi: 7, pcbios: 0 };
 
 /** Serves boot scripts and files to loaders and installers, over plain HTTP: what they fetch is judged by its digest. */
 export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp> {
@@ -75,37 +73,16 @@ async function failure(server: ReturnType<typeof createServer>, { address, port 
   throw new Error(`TCP ${address}:${port} is taken by another program: set MACHINEDB_PXE_PORT to another port`);
 }
 
-/** The script for one machine. It is told the cause, and asks again, when there is no answer: never a dead end. */
+/** The script for one machine. */
 async function script(
-  { decide, arguments: words, log }: BootHttpOptions,
+  options: BootHttpOptions,
   url: string,
   query: URLSearchParams,
   address: string | undefined,
 ): Promise<string> {
   const platform = query.get('platform') === 'efi' ? 'efi' : 'pcbios';
-  const rendered = { url, platform, arguments: words(url) };
-  const wait = (reason: string) => renderIpxe({ spec: { kind: 'wait', seconds: AGAIN_S }, reason }, rendered);
-  const request = bootRequest.safeParse({
-    mac: query.get('mac')?.toLowerCase(),
-    arch: platforms[platform],
-    uuid: uuidOf(query.get('uuid')),
-    serial: query.get('serial')?.slice(0, 200) || undefined,
-    address,
-  });
-  if (!request.success) return wait('the loader did not tell its MAC address');
-  try {
-    const answer = bootAnswer.parse(await decide(request.data));
-    log.info({ mac: request.data.mac, answer: answer.spec.kind, node: answer.node }, answer.reason);
-    return renderIpxe(answer, rendered);
-  } catch (error) {
-    log.warn({ mac: request.data.mac, cause: (error as Error).message }, 'no boot decision could be had');
-    return wait('the inventory does not answer');
-  }
-}
-
-/** A board without a UUID shows zeros or ones only. */
-function uuidOf(text: string | null): string | undefined {
-  return text === null || /^[0-]*$|^[f-]*$/i.test(text) ? undefined : text.slice(0, 64);
+  const answer = await answerTo(query, platform, address, options);
+  return renderIpxe(answer, { url, platform, arguments: options.arguments(url) });
 }
 
 function text(response: ServerResponse, body: string): void {
