@@ -3,14 +3,17 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
 import { answerTo } from './answer.ts';
-import { Files } from './files.ts';
+import type { Files } from './files.ts';
 import { firstScript, renderIpxe } from './ipxe.ts';
+import { serveLoader } from './loader.ts';
 
 export interface BootHttpOptions {
   address: string;
   port: number;
-  /** Folder of the files, each named by its SHA-256. */
-  files: string;
+  /** Files by their SHA-256. */
+  files: Files;
+  /** Folder with the loaders that firmware fetches by HTTP; undefined: it fetches none. */
+  loaders?: string;
   idleMs?: number;
   decide: (request: BootRequest) => Promise<BootAnswer>;
   /** Words for the kernel that only this boot service knows, such as where it is. */
@@ -30,7 +33,6 @@ const MOST_CONNECTIONS = 8000;
 
 /** Serves boot scripts and files to loaders and installers, over plain HTTP: what they fetch is judged by its digest. */
 export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp> {
-  const files = new Files(options.files);
   let url = '';
   const server = createServer(
     { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
@@ -49,7 +51,10 @@ export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp>
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
     const file = /^\/files\/([0-9a-f]{64})$/.exec(target?.pathname ?? '')?.[1];
-    if (file !== undefined) return await files.serve(request, response, file);
+    if (file !== undefined) return await options.files.serve(request, response, file);
+    const loader = /^\/loaders\/([\w.-]+)$/.exec(target?.pathname ?? '')?.[1];
+    if (loader !== undefined && options.loaders !== undefined)
+      return await serveLoader(request, response, options.loaders, loader);
     if (target?.pathname === '/boot/ipxe') return text(response, firstScript(url));
     if (target?.pathname === '/boot/script')
       return text(response, await script(options, url, target.searchParams, request.socket.remoteAddress));
