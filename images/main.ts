@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { imageManifest } from '../shared/boot.ts';
+import { imageManifest, kernelArgument } from '../shared/boot.ts';
 import { packagesOf, type Suite } from './base-os/packages.ts';
 import { buildImage, type Recipe, recipes } from './build.ts';
+import { buildIso, type Told } from './iso/build.ts';
 import { verifyImage } from './verify.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -20,13 +21,23 @@ async function main(argv: string[]): Promise<unknown> {
       level: { type: 'string' },
       suite: { type: 'string', default: 'bookworm' },
       include: { type: 'string', default: '' },
+      told: { type: 'string' },
+      out: { type: 'string' },
+      argument: { type: 'string', multiple: true, default: [] },
     },
   });
   const [command, recipe] = positionals;
   const { directory, name } = values;
   if (directory === undefined) throw new Error('--directory is needed');
-  if (command === 'verify')
-    return await verifyImage(directory, imageManifest.parse(JSON.parse(readFileSync(values.manifest ?? '', 'utf8'))));
+  const manifest = () => imageManifest.parse(JSON.parse(readFileSync(values.manifest ?? '', 'utf8')));
+  if (command === 'verify') return await verifyImage(directory, manifest());
+  if (command === 'iso') {
+    const { out, told = '' } = values;
+    if (out === undefined) throw new Error('--out is needed');
+    const words = values.argument.map((word) => kernelArgument.parse(word));
+    await buildIso({ manifest: manifest(), directory, told: readTold(told), arguments: words, out });
+    return { out };
+  }
   if (command !== 'build' || name === undefined) throw new Error('usage: build RECIPE --directory DIR --name NAME');
   if (!recipes.includes(recipe as Recipe))
     throw new Error(`there is no recipe "${recipe}": there are ${recipes.join(' and ')}`);
@@ -49,6 +60,11 @@ async function main(argv: string[]): Promise<unknown> {
     now: Date.now,
     log: (message) => process.stderr.write(`[${((performance.now() - started) / 1000).toFixed(1)} s] ${message}\n`),
   });
+}
+
+/** What the medium tells: of the command line, and so without a check of its own. */
+function readTold(file: string): Told {
+  return JSON.parse(readFileSync(file, 'utf8')) as Told;
 }
 
 main(process.argv.slice(2)).then(

@@ -18,6 +18,12 @@ test('all that is wrong is told at once', () => {
   );
 });
 
+test('what UEFI machines start is iPXE, or shim when that is set', () => {
+  expect(readConfig({ MACHINEDB_PXE: 'eth1' }).pxe?.loader).toBe('ipxe');
+  expect(readConfig({ MACHINEDB_PXE: 'eth1', MACHINEDB_PXE_LOADER: 'shim' }).pxe?.loader).toBe('shim');
+  expect(() => readConfig({ MACHINEDB_PXE_LOADER: 'grub' })).toThrow('MACHINEDB_PXE_LOADER');
+});
+
 test('plain HTTP is only for loopback', () => {
   expect(() => readConfig({ MACHINEDB_TLS: 'off', MACHINEDB_LISTEN: '0.0.0.0:80' })).toThrow(
     'MACHINEDB_TLS=off is only for loopback, and MACHINEDB_LISTEN is 0.0.0.0:80: leave TLS on, or listen on 127.0.0.1',

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { type Loader, loaders } from '../pxe/dhcp/boot-file.ts';
 
 const duration = (ms: number) => z.coerce.number().int().min(1).default(ms);
 
@@ -42,6 +43,7 @@ const settings = z.object({
     .optional(),
   MACHINEDB_PXE_PORT: z.coerce.number().int().min(0).max(65535).default(4281),
   MACHINEDB_PXE_LEASE_S: z.coerce.number().int().min(10).default(3600),
+  MACHINEDB_PXE_LOADER: z.enum(loaders).default('ipxe'),
   MACHINEDB_PXE_LOADERS: z.string().min(1).default('/usr/lib/ipxe'),
   MACHINEDB_STATE_LIMIT_SCALE: z.coerce.number().positive().default(1),
 });
@@ -56,6 +58,8 @@ export interface PxeConfig {
   readonly dns: string[];
   readonly httpPort: number;
   readonly leaseSeconds: number;
+  /** What UEFI machines start. */
+  readonly loader: Loader;
   /** Folder with iPXE's loaders. */
   readonly loaders: string;
 }
@@ -139,6 +143,7 @@ function pxeOf(s: z.output<typeof settings>): PxeConfig | undefined {
     dns: s.MACHINEDB_PXE_DNS?.split(',') ?? [],
     httpPort: s.MACHINEDB_PXE_PORT,
     leaseSeconds: s.MACHINEDB_PXE_LEASE_S,
+    loader: s.MACHINEDB_PXE_LOADER,
     loaders: s.MACHINEDB_PXE_LOADERS,
   };
 }

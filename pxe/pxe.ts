@@ -1,11 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { BootAnswer, BootRequest } from '../shared/boot.ts';
+import type { Loader } from './dhcp/boot-file.ts';
 import { fromNumber, maskOf, networkOf, toNumber } from './dhcp/ipv4.ts';
 import { Leases } from './dhcp/leases.ts';
 import { startDhcp } from './dhcp/server.ts';
+import { Files } from './http/files.ts';
 import { type BootHttp, startBootHttp } from './http/server.ts';
+import { putLoaders } from './loaders.ts';
+import { grubAnswers } from './tftp/answers.ts';
 import { startTftp } from './tftp/server.ts';
 
 export interface Log {
@@ -31,6 +34,8 @@ export interface PxeOptions {
   directory: string;
   /** Folder of the images' files, each named by its SHA-256. */
   files: string;
+  /** What UEFI machines start; iPXE when nothing is said. */
+  loader?: Loader;
   /** Folder of iPXE's loaders; Debian's package ipxe. */
   loaders?: string;
   httpPort: number;
@@ -53,14 +58,14 @@ export interface Pxe {
   close(): Promise<void>;
 }
 
-const LOADERS = ['undionly.kpxe', 'snponly.efi', 'ipxe.efi'];
-
 /** Starts the boot service of one network: DHCP, TFTP and HTTP. Throws when a port is taken or a loader is missing. */
 export async function startPxe(options: PxeOptions): Promise<Pxe> {
   const { directory, log, now } = options;
   const { address, prefixLength } = options.interface;
   const root = join(directory, 'tftp');
-  copyLoaders(options.loaders ?? '/usr/lib/ipxe', root);
+  const loader = options.loader ?? 'ipxe';
+  putLoaders({ loader, folder: options.loaders ?? '/usr/lib/ipxe', server: address }, root);
+  const files = new Files(options.files);
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step();
@@ -69,13 +74,25 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
     const http: BootHttp = await startBootHttp({
       address,
       port: options.httpPort,
-      files: options.files,
+      files,
+      loaders: root,
       decide: options.decide,
       arguments: options.arguments,
       log,
     });
     closing.push(http.close);
-    const tftp = await startTftp({ address, port: options.tftpPort ?? 69, root, log });
+    const other = grubAnswers({
+      server: address,
+      files,
+      scratch: directory,
+      decide: options.decide,
+      arguments: () => options.arguments(http.url),
+      log,
+    });
+    const tftp = await startTftp({
+      ...{ address, port: options.tftpPort ?? 69, root, log },
+      ...(loader === 'shim' ? { other } : {}),
+    });
     closing.push(tftp.close);
     const leases = new Leases({
       file: join(directory, 'leases.json'),
@@ -94,6 +111,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
       leases,
       reservation: (mac) => reserved(options, mac),
       bootUrl: http.url,
+      loader,
       relays: options.relays ?? [],
       serverPort: options.dhcpPort ?? 67,
       clientPort: options.clientPort ?? 68,
@@ -149,15 +167,4 @@ async function reserved({ decide, interface: here }: PxeOptions, mac: string): P
   return addresses
     .map((cidr) => cidr.split('/')[0]!)
     .find((ip) => !ip.includes(':') && networkOf(ip, here.prefixLength) === network);
-}
-
-function copyLoaders(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
-  for (const loader of LOADERS) {
-    if (!existsSync(join(from, loader)))
-      throw new Error(
-        `${join(from, loader)} is missing: apt-get install ipxe, or set MACHINEDB_PXE_LOADERS to a folder that has it`,
-      );
-    copyFileSync(join(from, loader), join(to, loader));
-  }
 }

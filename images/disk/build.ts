@@ -1,7 +1,8 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT_LABEL } from '../../shared/boot.ts';
 import { run } from '../tools.ts';
-import { embedBiosGrub, grubConfig, makeBiosGrub, makeUefiGrub, ROOT_LABEL } from './grub.ts';
+import { embedBiosGrub, grubConfig, makeBiosGrub, makeUefiGrub } from './grub.ts';
 import { layoutOf, sfdiskScript } from './layout.ts';
 
 const MIB = 1024 * 1024;

@@ -1,10 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT_LABEL } from '../../shared/boot.ts';
 import { run } from '../tools.ts';
 import { type Layout, SECTOR } from './layout.ts';
-
-/** Label of the root file system: GRUB and the kernel find it by that. */
-export const ROOT_LABEL = 'machinedb-root';
 
 /** What GRUB looks for first: its configuration on the root file system. */
 const early = `search --no-floppy --label ${ROOT_LABEL} --set=root
@@ -57,10 +55,18 @@ export function makeUefiGrub(work: string): string {
   return make(work, 'x86_64-efi', 'BOOTX64.EFI', ['efi_gop', 'efi_uga']);
 }
 
-function make(work: string, format: string, name: string, modules: string[]): string {
+/** Makes GRUB for a CD or stick that a BIOS starts (El Torito). It finds its medium as Debian's signed one does. */
+export function makeCdGrub(work: string): string {
+  const medium = `search --no-floppy --set=root --file /.disk/info
+set prefix=($root)/boot/grub
+`;
+  return make(work, 'i386-pc-eltorito', 'bios.img', ['biosdisk', 'iso9660', 'part_msdos'], medium);
+}
+
+function make(work: string, format: string, name: string, modules: string[], found = early): string {
   mkdirSync(work, { recursive: true });
   const config = join(work, 'early.cfg');
-  writeFileSync(config, early);
+  writeFileSync(config, found);
   const out = join(work, name);
   run('grub-mkimage', ['-O', format, '-c', config, '-p', '/boot/grub', '-o', out, ...common, ...modules]);
   return out;

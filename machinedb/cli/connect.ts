@@ -27,7 +27,8 @@ export function readConnection(environment: Record<string, string | undefined>):
   }
   return {
     url,
-    token: environment.MACHINEDB_TOKEN ?? readToken(environment.MACHINEDB_TOKEN_FILE ?? join(state, 'operator.token')),
+    token:
+      environment.MACHINEDB_TOKEN ?? readSecretFile(environment.MACHINEDB_TOKEN_FILE ?? join(state, 'operator.token')),
     ca: url.protocol === 'https:' ? readFileSync(caFile, 'utf8') : undefined,
   };
 }
@@ -43,7 +44,8 @@ function parseUrl(text: string): URL {
   return url;
 }
 
-function readToken(file: string): string | undefined {
+/** A secret in a file that only its owner can read; undefined: there is no such file. */
+export function readSecretFile(file: string): string | undefined {
   if (!existsSync(file)) return undefined;
   if ((statSync(file).mode & 0o077) !== 0) {
     throw new Failure(

@@ -1,24 +1,24 @@
-import { spawnSync } from 'node:child_process';
-import { createPublicKey, verify } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { ImageManifest, SignedImage } from '../../shared/boot.ts';
+import type { ImageManifest } from '../../shared/boot.ts';
 import type { Client } from '../../shared/client.ts';
-import { imageText } from '../../shared/image-text.ts';
+import { builder, checkSignature } from './builder.ts';
 import { exitCodes, Failure } from './failure.ts';
+import { makeIso } from './iso.ts';
 import type { Terminal } from './run.ts';
-
-const root = join(import.meta.dirname, '../..');
 
 const usage = `usage: machinedb image build discovery|base-os [--site SITE] [--name NAME] [--level 1..19]
                              [--suite bullseye|bookworm|trixie] [--include PACKAGE,...] [--json]
        machinedb image verify NAME
+       machinedb image iso --out FILE [--image NAME] [--join-token-file FILE] [--files URL] [--argument WORD]...
 
 build   makes an image on this machine, in the folder of images of the boot service (MACHINEDB_IMAGES, or images in
         MACHINEDB_STATE), and takes it into the catalogue, signed
-verify  checks signature, digests, and that a disk image holds no key or identity`;
+verify  checks signature, digests, and that a disk image holds no key or identity
+iso     makes a medium that boots the discovery image without PXE, by BIOS, UEFI and Secure Boot, as a CD or a stick; it
+        carries where this service is (MACHINEDB_URL), its CAs' pins and a join token: keep it as you keep the token`;
 
 /** image build and image verify: the work is done here, by the builder; the catalogue is the service's. */
 export async function runImage(
@@ -33,6 +33,11 @@ export async function runImage(
     level: { type: 'string' },
     suite: { type: 'string' },
     include: { type: 'string' },
+    out: { type: 'string' },
+    image: { type: 'string' },
+    files: { type: 'string' },
+    'join-token-file': { type: 'string' },
+    argument: { type: 'string', multiple: true },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   } as const;
@@ -45,10 +50,14 @@ export async function runImage(
   const { values, positionals } = parsed;
   const [command, subject] = positionals;
   if (values.help === true) return terminal.out(usage);
-  if (positionals.length !== 2 || subject === undefined) throw new Failure(usage, exitCodes.usage);
   const directory = resolve(
     environment.MACHINEDB_IMAGES ?? join(environment.MACHINEDB_STATE ?? './.machinedb', 'images'),
   );
+  if (command === 'iso' && positionals.length === 1) {
+    const { out } = await makeIso(client(), values, environment, directory);
+    return terminal.out(values.json === true ? JSON.stringify({ out }, null, 2) : `${out} is made`);
+  }
+  if (positionals.length !== 2 || subject === undefined) throw new Failure(usage, exitCodes.usage);
   if (command === 'build') {
     const name = values.name ?? (await freeName(client(), subject, values.site));
     const given = (['level', 'suite', 'include'] as const).flatMap((flag) =>
@@ -75,25 +84,6 @@ async function freeName(client: Client, recipe: string, site: string | undefined
     const name = n === 0 ? base : `${base}.${n}`;
     if (!taken.has(name)) return name;
   }
-}
-
-function builder(args: string[]): unknown {
-  const { status, stdout } = spawnSync(process.execPath, [join(root, 'images/main.ts'), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  if (status !== 0) throw new Failure('the image was not built; see above');
-  return JSON.parse(stdout);
-}
-
-async function checkSignature(client: Client, { manifest, signature, key }: SignedImage): Promise<string[]> {
-  const { wanted_keys } = await client.call('getTrust', {});
-  const spki = wanted_keys.find(({ id }) => id === key)?.public_key;
-  if (spki === undefined) return [`it is signed by key ${key}, which is not trusted`];
-  const publicKey = createPublicKey({ key: Buffer.from(spki, 'base64'), format: 'der', type: 'spki' });
-  const holds = verify(null, Buffer.from(imageText(manifest)), publicKey, Buffer.from(signature, 'base64'));
-  return holds ? [] : ['its signature does not hold'];
 }
 
 function checkFiles(directory: string, manifest: ImageManifest): string[] {

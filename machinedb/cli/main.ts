@@ -12,7 +12,7 @@ import { describe, runCommand, type Terminal } from './run.ts';
 
 const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
-  ['image build|verify', 'Make an image and take it into the catalogue; check one'],
+  ['image build|verify|iso', 'Make an image and take it into the catalogue; check one; make a medium that boots it'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],

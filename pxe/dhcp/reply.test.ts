@@ -125,6 +125,24 @@ describe('network boot', () => {
     expect(options(packet)![175]).toBe('b00101');
   });
 
+  test('a firmware that boots by HTTP gets an URL, in an answer that says HTTPClient', () => {
+    const asked = pxeClient(0x10);
+    asked.options.set(60, Buffer.from('HTTPClient:Arch:00016:UNDI:003000'));
+    const { packet } = reply(asked, context)!;
+    const file = 'http://10.77.0.1:4281/loaders/snponly.efi';
+    expect(packet).toMatchObject({ file, siaddr: '10.77.0.1' });
+    expect(options(packet)).toMatchObject({
+      60: Buffer.from('HTTPClient').toString('hex'),
+      67: Buffer.from(file).toString('hex'),
+    });
+    expect(Object.keys(options(packet)!)).not.toContain('43');
+  });
+
+  test('where the loader is shim, UEFI gets that, and BIOS what it always gets', () => {
+    const files = [7, 9, 0].map((arch) => reply(pxeClient(arch), { ...context, loader: 'shim' })!.packet.file);
+    expect(files).toEqual(['shimx64.efi', 'shimx64.efi', 'undionly.kpxe']);
+  });
+
   test.each([6, 0x0b, 0x10, 0xffff])('13 unknown architecture %i gets an address and no boot file', (arch) => {
     const { packet } = reply(pxeClient(arch), context)!;
     expect(packet).toMatchObject({ yiaddr: '10.77.0.130', file: '', siaddr: none });

@@ -1,3 +1,4 @@
+import { bootFileOf, type Loader } from './boot-file.ts';
 import { type DhcpPacket, ipBytes, none } from './packet.ts';
 
 /** Message types (RFC 2132, section 9.6). */
@@ -46,6 +47,8 @@ export interface ReplyContext {
   address: string | undefined;
   /** http://HOST:PORT of the boot service. */
   bootUrl: string;
+  /** What UEFI machines start; iPXE when nothing is said. */
+  loader?: Loader | undefined;
   /** Relay agents that may ask for their clients. */
   relays: readonly string[];
 }
@@ -188,24 +191,26 @@ function isInside({ ciaddr, giaddr }: DhcpPacket, { server, mask }: Subnet): boo
   return inside || ciaddr === none || giaddr !== none;
 }
 
-/** Loader by client architecture. Those that are not here get an address and no file. */
-const loaders: Record<number, string> = { 0: 'undionly.kpxe', 7: 'snponly.efi', 9: 'snponly.efi' };
-
 /** Adds what a network boot needs to the options. Answers the boot file, '' when there is none. */
-function bootOptions(packet: DhcpPacket, { subnet, bootUrl }: ReplyContext, options: Map<number, Buffer>): string {
-  const arch = archOf(packet);
-  if (packet.options.get(code.userClass)?.includes('iPXE') === true) {
-    // no-pxedhcp: it must not wait for a ProxyDHCP server.
-    options.set(code.ipxe, Buffer.from([0xb0, 1, 1]));
-    return bootFile(`${bootUrl}/boot/ipxe`, subnet, options);
-  }
-  const pxe = packet.options.get(code.vendorClass)?.toString('latin1').startsWith('PXEClient') === true;
-  const loader = arch === undefined ? undefined : loaders[arch];
-  if (!pxe || loader === undefined) return '';
-  options.set(code.vendorClass, Buffer.from('PXEClient'));
+function bootOptions(
+  packet: DhcpPacket,
+  { subnet, bootUrl, loader = 'ipxe' }: ReplyContext,
+  options: Map<number, Buffer>,
+): string {
+  const asks = {
+    arch: archOf(packet),
+    vendorClass: packet.options.get(code.vendorClass)?.toString('latin1'),
+    isIpxe: packet.options.get(code.userClass)?.includes('iPXE') === true,
+  };
+  const boot = bootFileOf(asks, { loader, bootUrl });
+  if (boot === undefined) return '';
+  // no-pxedhcp: it must not wait for a ProxyDHCP server.
+  if (boot.client === 'iPXE') options.set(code.ipxe, Buffer.from([0xb0, 1, 1]));
+  // Firmware takes an answer by the class that it has named (PXE 2.1, section 2.2.1; UEFI 2.10, section 24.7.2).
+  else options.set(code.vendorClass, Buffer.from(boot.client));
   // PXE_DISCOVERY_CONTROL 8: the boot file of this answer is taken, no boot server is looked for (PXE 2.1, section 2.2.3).
-  options.set(code.vendor, Buffer.from([6, 1, 8, 255]));
-  return bootFile(loader, subnet, options);
+  if (boot.client === 'PXEClient') options.set(code.vendor, Buffer.from([6, 1, 8, 255]));
+  return bootFile(boot.file, subnet, options);
 }
 
 function bootFile(name: string, subnet: Subnet, options: Map<number, Buffer>): string {

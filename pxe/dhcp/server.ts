@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import type { Loader } from './boot-file.ts';
 import type { Leases } from './leases.ts';
 import { type DhcpPacket, encodePacket, none, parsePacket } from './packet.ts';
 import { hostnameOf, reply, requestedBy, type Subnet, serverOf, typeOf, types } from './reply.ts';
@@ -10,6 +11,7 @@ export interface DhcpOptions {
   /** The address that is kept for a machine; undefined: it gets one of the pool. */
   reservation: (mac: string) => Promise<string | undefined>;
   bootUrl: string;
+  loader?: Loader | undefined;
   relays: readonly string[];
   serverPort: number;
   clientPort: number;
@@ -93,7 +95,7 @@ async function open(address: string, port: number): Promise<Socket> {
 }
 
 async function answer(options: DhcpOptions, socket: Socket, packet: DhcpPacket): Promise<void> {
-  const { subnet, leases, bootUrl, relays, log } = options;
+  const { subnet, leases, bootUrl, loader, relays, log } = options;
   const { mac } = packet;
   const type = typeOf(packet);
   const chosen = serverOf(packet);
@@ -110,7 +112,7 @@ async function answer(options: DhcpOptions, socket: Socket, packet: DhcpPacket):
   const known = chosen !== undefined || leases.held(mac) !== undefined;
   const address = type === types.inform ? undefined : await addressFor(options, packet, known);
   if (type === types.request && address === undefined && !known) return;
-  const made = reply(packet, { subnet, address, bootUrl, relays });
+  const made = reply(packet, { subnet, address, bootUrl, loader, relays });
   if (made === undefined) return;
   if (typeOf(made.packet) === types.ack && made.packet.yiaddr !== none) leases.acknowledge(mac, hostnameOf(packet));
   const port = made.to.port === 'server' ? options.serverPort : options.clientPort;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, openSync, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -56,6 +56,19 @@ export class Files {
       // A client that goes away ends its stream, and nothing else.
       await pipeline(createReadStream(path, { start, end, highWaterMark: PIECE }), response).catch(() => undefined);
     });
+  }
+
+  /** Opens a file that is what its name says; undefined when there is none. */
+  async open(sha256: string): Promise<{ fd: number; size: number } | undefined> {
+    const path = join(this.#directory, sha256);
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() !== true || !(await this.#check(path, sha256, found))) return undefined;
+    const fd = openSync(path, 'r');
+    const { size, ino } = fstatSync(fd);
+    if (ino === found.ino) return { fd, size };
+    // Another one took its place since it was checked: the client asks again.
+    closeSync(fd);
+    return undefined;
   }
 
   #check(path: string, sha256: string, { ino, size, mtimeMs, ctimeMs }: Stats): Promise<boolean> {

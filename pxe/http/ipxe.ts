@@ -1,4 +1,5 @@
 import type { BootAnswer } from '../../shared/boot.ts';
+import { printed } from './answer.ts';
 
 /** Seconds between two questions, and questions after which a machine asks DHCP anew where the boot service is. */
 const AGAIN_S = 5;
@@ -43,7 +44,7 @@ export interface Rendered {
  * the reason is reduced to harmless characters.
  */
 export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, arguments: more }: Rendered): string {
-  const why = `echo machinedb: ${reason.replaceAll(/[^A-Za-z0-9 .,:()/_-]/g, '?').slice(0, 200)}`;
+  const why = `echo machinedb: ${printed(reason)}`;
   switch (spec.kind) {
     case 'local':
       // UEFI goes on to its next boot option only after a failure: success ends in its menu (UEFI 2.10, section 3.1.1).

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
+import { Files } from './files.ts';
 import { startBootHttp } from './server.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'machinedb-boot-http-'));
@@ -14,6 +15,8 @@ const sha256 = createHash('sha256').update(content).digest('hex');
 const damaged = 'd'.repeat(64);
 writeFileSync(join(directory, sha256), content);
 writeFileSync(join(directory, damaged), 'something else');
+mkdirSync(join(directory, 'loaders'));
+writeFileSync(join(directory, 'loaders/snponly.efi'), 'a loader');
 
 let asked: BootRequest[] = [];
 let answer: () => Promise<BootAnswer>;
@@ -22,7 +25,8 @@ const log = { info: () => {}, warn: () => {} };
 const service = await startBootHttp({
   address: '127.0.0.1',
   port: 0,
-  files: directory,
+  files: new Files(directory),
+  loaders: join(directory, 'loaders'),
   decide: async (request) => {
     asked.push(request);
     return await answer();
@@ -160,6 +164,17 @@ test('39 no path leads out of the folder', async () => {
   ])
     expect([path, (await get(path)).status]).toEqual([path, 404]);
   expect((await get('/boot/script', {}, 'POST')).status).toBe(405);
+});
+
+test('firmware that boots by HTTP gets a loader, its size by HEAD, and nothing else of this machine', async () => {
+  const whole = await get('/loaders/snponly.efi');
+  expect([whole.status, String(whole.body)]).toEqual([200, 'a loader']);
+  const head = await get('/loaders/snponly.efi', {}, 'HEAD');
+  expect([head.status, head.headers['content-type'], head.headers['content-length'], head.body.length]).toEqual([
+    ...[200, 'application/efi', '8', 0],
+  ]);
+  for (const path of ['/loaders/none.efi', '/loaders/..', `/loaders/..%2f${sha256}`, '/loaders/'])
+    expect([path, (await get(path)).status]).toEqual([path, 404]);
 });
 
 test('the first script asks with all that iPXE knows; the second is the answer', async () => {

@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import { printable } from '../../shared/printable.ts';
 import { type OpenFile, openBelow } from './open-file.ts';
 import { agree, errorPacket, errors, parseTftp, type ReadRequest } from './packet.ts';
@@ -10,6 +11,8 @@ export interface TftpOptions {
   port: number;
   /** Folder of the files; nothing outside of it is read. */
   root: string;
+  /** Opens what is no file of the folder, by the name that a client asks for; undefined: there is no such thing. */
+  other?: (name: string, client: string) => Promise<OpenFile | undefined> | undefined;
   /** Transfers at a time, and of one client; more are not answered, and the clients ask again. */
   most?: number;
   mostPerClient?: number;
@@ -27,6 +30,7 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
   const socket = createSocket('udp4');
   const sessions = new Map<string, Session>();
   const perClient = new Map<string, number>();
+  let closed = false;
   const count = (client: string, step: number) => {
     const now = (perClient.get(client) ?? 0) + step;
     if (now === 0) perClient.delete(client);
@@ -64,15 +68,36 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
     if (running?.asked.equals(data)) return;
     running?.transfer.end(false);
     if (sessions.size >= most || (perClient.get(peer.address) ?? 0) >= mostPerClient) return;
+    const notFound = () => refuse(errors.notFound, 'file not found');
     const file = openBelow(options.root, request.file);
-    if (file === undefined) return refuse(errors.notFound, 'file not found');
-    serve(peer, data, request, file);
+    if (file !== undefined) return serve(peer, data, request, file);
+    const other = options.other?.(request.file, peer.address);
+    if (other === undefined) return notFound();
+    // A client that asks again meanwhile has to wait, and counts among those that are served.
+    const key = `${peer.address}:${peer.port}`;
+    const opening: Session = { asked: data, transfer: { acknowledge: () => {}, end: () => {} } };
+    sessions.set(key, opening);
+    count(peer.address, 1);
+    other
+      .catch((error: Error) => {
+        log.warn({ file: printable(request.file), client: peer.address, cause: error.message }, 'a TFTP file');
+        return undefined;
+      })
+      .then((found) => {
+        count(peer.address, -1);
+        const isWanted = sessions.get(key) === opening && !closed;
+        if (sessions.get(key) === opening) sessions.delete(key);
+        if (isWanted && found !== undefined) serve(peer, data, request, found);
+        else if (found !== undefined) closeSync(found.fd);
+        else if (isWanted) notFound();
+      });
   });
   socket.on('error', (error) => log.warn({ cause: error.message }, 'TFTP socket'));
   await bind(socket, address, port);
   return {
     port: socket.address().port,
     close: async () => {
+      closed = true;
       for (const { transfer } of sessions.values()) transfer.end(false);
       await new Promise<void>((done) => socket.close(done));
     },
@@ -82,7 +107,7 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
 interface Session {
   /** The request as it came. */
   asked: Buffer;
-  transfer: Transfer;
+  transfer: Pick<Transfer, 'acknowledge' | 'end'>;
 }
 
 function listen(own: Socket, peer: RemoteInfo, transfer: Transfer, log: TftpOptions['log']): void {

@@ -1,0 +1,45 @@
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Loader } from './dhcp/boot-file.ts';
+import { firstGrub } from './http/grub.ts';
+
+/** Where Debian's packages have what is copied, and under which name it is asked for. */
+const ipxe = ['undionly.kpxe', 'snponly.efi', 'ipxe.efi'];
+/** shim asks for grubx64.efi beside itself, and for mmx64.efi where a person is to enrol a key. */
+const signed = [
+  { name: 'shimx64.efi', from: '/usr/lib/shim/shimx64.efi.signed', of: 'shim-signed' },
+  { name: 'mmx64.efi', from: '/usr/lib/shim/mmx64.efi.signed', of: 'shim-helpers-amd64-signed' },
+  {
+    name: 'grubx64.efi',
+    from: '/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed',
+    of: 'grub-efi-amd64-signed',
+  },
+];
+
+export interface LoaderOptions {
+  loader: Loader;
+  /** Folder with iPXE's loaders. */
+  folder: string;
+  /** Address of the boot service. */
+  server: string;
+}
+
+/** Puts the loaders that machines ask for into a folder. Throws when one is missing, with the package that has it. */
+export function putLoaders({ loader, folder, server }: LoaderOptions, to: string): void {
+  const all = [
+    ...ipxe.map((name) => ({ name, from: join(folder, name), of: 'ipxe' })),
+    ...(loader === 'shim' ? signed : []),
+  ];
+  mkdirSync(to, { recursive: true });
+  for (const { name, from, of } of all) {
+    if (!existsSync(from)) {
+      const or = of === 'ipxe' ? ', or set MACHINEDB_PXE_LOADERS to a folder that has it' : '';
+      throw new Error(`${from} is missing: apt-get install ${of}${or}`);
+    }
+    copyFileSync(from, join(to, name));
+  }
+  if (loader !== 'shim') return;
+  const config = join(to, 'grub/grub.cfg');
+  mkdirSync(dirname(config), { recursive: true });
+  writeFileSync(config, firstGrub(server));
+}
