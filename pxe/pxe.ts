@@ -2,10 +2,10 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { BootAnswer, BootRequest } from '../shared/boot.ts';
-import { fromNumber, maskOf, networkOf, toNumber } from './dhcp/ipv4.ts';
-import { Leases } from './dhcp/leases.ts';
-import { startDhcp } from './dhcp/server.ts';
+import { serveDhcp } from './dhcp/serve.ts';
+import type { RelayedSubnet } from './dhcp/subnets.ts';
 import { type BootHttp, startBootHttp } from './http/server.ts';
+import { startAdvertisements } from './router-advertisements.ts';
 import { startTftp } from './tftp/server.ts';
 
 export interface Log {
@@ -18,12 +18,20 @@ export interface Interface {
   name: string;
   address: string;
   prefixLength: number;
+  /** aa:bb:cc:dd:ee:ff */
+  mac: string;
 }
 
 export interface PxeOptions {
   interface: Interface;
-  /** Addresses for machines without one of their own. */
-  pool: { first: string; last: string };
+  /** full: we give the addresses; proxy: another server does, and we only tell what to boot (ProxyDHCP). */
+  dhcp?: 'full' | 'proxy';
+  /** Addresses for machines without one of their own; the upper half of the interface's network when undefined. */
+  pool?: { first: string; last: string } | undefined;
+  /** Networks behind relay agents. */
+  subnets?: readonly RelayedSubnet[];
+  /** Router advertisements on the interface; undefined: none are sent. */
+  advertise?: { prefix: string; dns: readonly string[] } | undefined;
   router?: string | undefined;
   dns?: string[];
   leaseSeconds: number;
@@ -36,8 +44,8 @@ export interface PxeOptions {
   httpPort: number;
   dhcpPort?: number;
   clientPort?: number;
+  bootPort?: number;
   tftpPort?: number;
-  relays?: readonly string[];
   /** How a machine boots that asks now. */
   decide: (request: BootRequest) => Promise<BootAnswer>;
   /** Words for the kernel of the discovery image; `url` is where the boot service is. */
@@ -57,8 +65,8 @@ const LOADERS = ['undionly.kpxe', 'snponly.efi', 'ipxe.efi'];
 
 /** Starts the boot service of one network: DHCP, TFTP and HTTP. Throws when a port is taken or a loader is missing. */
 export async function startPxe(options: PxeOptions): Promise<Pxe> {
-  const { directory, log, now } = options;
-  const { address, prefixLength } = options.interface;
+  const { directory, log } = options;
+  const { address } = options.interface;
   const root = join(directory, 'tftp');
   copyLoaders(options.loaders ?? '/usr/lib/ipxe', root);
   const closing: (() => Promise<void>)[] = [];
@@ -77,30 +85,16 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
     closing.push(http.close);
     const tftp = await startTftp({ address, port: options.tftpPort ?? 69, root, log });
     closing.push(tftp.close);
-    const leases = new Leases({
-      file: join(directory, 'leases.json'),
-      pool: checkPool(options),
-      leaseSeconds: options.leaseSeconds,
-      now,
-    });
-    const dhcp = await startDhcp({
-      subnet: {
-        server: address,
-        mask: maskOf(prefixLength),
-        router: options.router,
-        dns: options.dns ?? [],
-        leaseSeconds: options.leaseSeconds,
-      },
-      leases,
-      reservation: (mac) => reserved(options, mac),
-      bootUrl: http.url,
-      relays: options.relays ?? [],
-      serverPort: options.dhcpPort ?? 67,
-      clientPort: options.clientPort ?? 68,
-      log,
-      now,
-    });
+    const dhcp = await serveDhcp(options, http.url);
     closing.push(dhcp.close);
+    if (options.advertise !== undefined) {
+      const { close: end } = await startAdvertisements({
+        ...options.advertise,
+        interface: options.interface.name,
+        log,
+      });
+      closing.push(end);
+    }
     return { url: http.url, close };
   } catch (error) {
     await close();
@@ -113,7 +107,7 @@ export function interfaceOf(name: string): Interface {
   const all = networkInterfaces();
   const found = all[name]?.find(({ family }) => family === 'IPv4');
   if (found !== undefined)
-    return { name, address: found.address, prefixLength: Number(found.cidr?.split('/')[1] ?? 24) };
+    return { name, address: found.address, prefixLength: Number(found.cidr?.split('/')[1] ?? 24), mac: found.mac };
   const known = Object.keys(all).filter((other) => other !== 'lo');
   throw new Error(
     all[name] === undefined
@@ -122,42 +116,16 @@ export function interfaceOf(name: string): Interface {
   );
 }
 
-/** The upper half of a network, without its last address and our own: what is given out when no pool is set. */
-export function defaultPool({ address, prefixLength }: Interface): { first: string; last: string } {
-  const size = 2 ** (32 - prefixLength);
-  const network = networkOf(address, prefixLength);
-  const [first, last] = [network + size / 2, network + size - 2];
-  const own = toNumber(address);
-  return { first: fromNumber(own === first ? first + 1 : first), last: fromNumber(own === last ? last - 1 : last) };
-}
-
-function checkPool({ pool, interface: { address, prefixLength, name } }: PxeOptions): { first: string; last: string } {
-  const [first, last, own] = [pool.first, pool.last, address].map(toNumber) as [number, number, number];
-  const inside = [pool.first, pool.last].every(
-    (end) => networkOf(end, prefixLength) === networkOf(address, prefixLength),
-  );
-  if (inside && first <= last && (own < first || own > last)) return pool;
-  throw new Error(
-    `the pool ${pool.first}-${pool.last} does not fit interface ${name} (${address}/${prefixLength}): it must lie in its network, in order, without its address`,
-  );
-}
-
-/** The address that is wanted of the machine's card, if it lies in this network. */
-async function reserved({ decide, interface: here }: PxeOptions, mac: string): Promise<string | undefined> {
-  const { addresses = [] } = await decide({ mac });
-  const network = networkOf(here.address, here.prefixLength);
-  return addresses
-    .map((cidr) => cidr.split('/')[0]!)
-    .find((ip) => !ip.includes(':') && networkOf(ip, here.prefixLength) === network);
+/** Loaders that a folder does not have. */
+export function missingLoaders(folder: string): string[] {
+  return LOADERS.filter((loader) => !existsSync(join(folder, loader)));
 }
 
 function copyLoaders(from: string, to: string): void {
   mkdirSync(to, { recursive: true });
-  for (const loader of LOADERS) {
-    if (!existsSync(join(from, loader)))
-      throw new Error(
-        `${join(from, loader)} is missing: apt-get install ipxe, or set MACHINEDB_PXE_LOADERS to a folder that has it`,
-      );
-    copyFileSync(join(from, loader), join(to, loader));
-  }
+  for (const loader of missingLoaders(from))
+    throw new Error(
+      `${join(from, loader)} is missing: apt-get install ipxe, or set MACHINEDB_PXE_LOADERS to a folder that has it`,
+    );
+  for (const loader of LOADERS) copyFileSync(join(from, loader), join(to, loader));
 }

@@ -1,10 +1,11 @@
 import { type DhcpPacket, ipBytes, none } from './packet.ts';
+import { RELAY_AGENT_BYTES } from './relay-agent.ts';
 
 /** Message types (RFC 2132, section 9.6). */
 export const types = { discover: 1, offer: 2, request: 3, decline: 4, ack: 5, nak: 6, release: 7, inform: 8 } as const;
 
 /** Option codes (RFC 2132; 93, 94, 97: RFC 4578; 82: RFC 3046; 175: iPXE). */
-const code = {
+export const code = {
   mask: 1,
   router: 3,
   dns: 6,
@@ -28,7 +29,7 @@ const code = {
 } as const;
 
 /** Type and 16 bytes (RFC 4578, section 2.3). */
-const UUID_BYTES = 17;
+export const UUID_BYTES = 17;
 
 /** What a subnet's clients are told. */
 export interface Subnet {
@@ -170,13 +171,13 @@ function refuse(packet: DhcpPacket, subnet: Subnet): Reply {
 }
 
 /** Sends a relay agent's own option back to it, unless it is too long for an answer (RFC 3046, section 2.2). */
-function echoRelay(packet: DhcpPacket, options: Map<number, Buffer>): void {
+export function echoRelay(packet: DhcpPacket, options: Map<number, Buffer>): void {
   const relay = packet.options.get(code.relay);
-  if (relay !== undefined && relay.length <= 255) options.set(code.relay, relay);
+  if (relay !== undefined && relay.length <= RELAY_AGENT_BYTES) options.set(code.relay, relay);
 }
 
 /** Only an address that is ours to give, or in our network, is sent to: whoever forges another gets nothing from us. */
-function destination({ giaddr, ciaddr, yiaddr }: DhcpPacket): Reply['to'] {
+export function destination({ giaddr, ciaddr, yiaddr }: DhcpPacket): Reply['to'] {
   if (giaddr !== none) return { address: giaddr, port: 'server' };
   const known = ciaddr !== none && (yiaddr === none || yiaddr === ciaddr);
   return { address: known ? ciaddr : '255.255.255.255', port: 'client' };
@@ -192,7 +193,11 @@ function isInside({ ciaddr, giaddr }: DhcpPacket, { server, mask }: Subnet): boo
 const loaders: Record<number, string> = { 0: 'undionly.kpxe', 7: 'snponly.efi', 9: 'snponly.efi' };
 
 /** Adds what a network boot needs to the options. Answers the boot file, '' when there is none. */
-function bootOptions(packet: DhcpPacket, { subnet, bootUrl }: ReplyContext, options: Map<number, Buffer>): string {
+export function bootOptions(
+  packet: DhcpPacket,
+  { subnet, bootUrl }: ReplyContext,
+  options: Map<number, Buffer>,
+): string {
   const arch = archOf(packet);
   if (packet.options.get(code.userClass)?.includes('iPXE') === true) {
     // no-pxedhcp: it must not wait for a ProxyDHCP server.
