@@ -1,8 +1,29 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Loader, loaders } from '../pxe/dhcp/boot-file.ts';
+import { type RelayedSubnet, readSubnets } from '../pxe/dhcp/subnets.ts';
 
 const duration = (ms: number) => z.coerce.number().int().min(1).default(ms);
+
+/** Whether a text is a list of these, of `count` if that is given. */
+function listOf(item: z.ZodType, separator: string, count?: number): (text: string) => boolean {
+  return (text) => {
+    const items = text.split(separator);
+    return items.every((each) => item.safeParse(each).success) && (count ?? items.length) === items.length;
+  };
+}
+
+/** A setting that names a file: what `read` makes of it, or what is wrong in it. */
+function readable<Content>(read: (path: string) => Content): (path: string, context: z.RefinementCtx) => Content {
+  return (path, context) => {
+    try {
+      return read(path);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+      return z.NEVER;
+    }
+  };
+}
 
 /** Every setting of the daemon, read once. Times are milliseconds. */
 const settings = z.object({
@@ -32,14 +53,24 @@ const settings = z.object({
     .string()
     .regex(/^[^\s/]{1,15}$/, 'expected the name of an interface')
     .optional(),
+  MACHINEDB_PXE_DHCP: z.enum(['full', 'proxy'], { error: 'expected full or proxy' }).default('full'),
   MACHINEDB_PXE_POOL: z
     .string()
-    .regex(/^\d+(\.\d+){3}-\d+(\.\d+){3}$/, 'expected FIRST-LAST, two IPv4 addresses')
+    .refine((text) => listOf(z.ipv4(), '-', 2)(text), 'expected FIRST-LAST, two IPv4 addresses')
     .optional(),
-  MACHINEDB_PXE_ROUTER: z.ipv4().optional(),
+  MACHINEDB_PXE_ROUTER: z.ipv4('expected an IPv4 address').optional(),
   MACHINEDB_PXE_DNS: z
     .string()
-    .regex(/^\d+(\.\d+){3}(,\d+(\.\d+){3})*$/, 'expected IPv4 addresses with commas between')
+    .refine((text) => listOf(z.ipv4(), ',')(text), 'expected IPv4 addresses with commas between')
+    .optional(),
+  MACHINEDB_PXE_SUBNETS: z.string().min(1).transform(readable(readSubnets)).optional(),
+  MACHINEDB_PXE_RA: z
+    .cidrv6('expected an IPv6 prefix of 64 bits, such as fd77::/64')
+    .regex(/\/64$/, 'expected an IPv6 prefix of 64 bits, such as fd77::/64')
+    .optional(),
+  MACHINEDB_PXE_RA_DNS: z
+    .string()
+    .refine((text) => listOf(z.ipv6(), ',')(text), 'expected IPv6 addresses with commas between')
     .optional(),
   MACHINEDB_PXE_PORT: z.coerce.number().int().min(0).max(65535).default(4281),
   MACHINEDB_PXE_LEASE_S: z.coerce.number().int().min(10).default(3600),
@@ -52,6 +83,8 @@ const settings = z.object({
 export interface PxeConfig {
   /** Name of the interface. */
   readonly interface: string;
+  /** proxy: another server gives the addresses. */
+  readonly dhcp: 'full' | 'proxy';
   /** Undefined: the upper half of its network. */
   readonly pool: { first: string; last: string } | undefined;
   readonly router: string | undefined;
@@ -60,6 +93,10 @@ export interface PxeConfig {
   readonly leaseSeconds: number;
   /** What UEFI machines start. */
   readonly loader: Loader;
+  /** Networks behind relay agents. */
+  readonly subnets: readonly RelayedSubnet[];
+  /** Undefined: no router advertisements. */
+  readonly advertise: { prefix: string; dns: readonly string[] } | undefined;
   /** Folder with iPXE's loaders. */
   readonly loaders: string;
 }
@@ -98,8 +135,11 @@ export interface Config {
 /** Reads the settings from an environment. All that is wrong is told in one error. */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const parsed = settings.safeParse(environment);
-  if (!parsed.success) {
-    const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const wrong = [
+    ...(parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    ...contradictions(environment),
+  ];
+  if (!parsed.success || wrong.length > 0) {
     throw new Error(`settings are wrong; correct them in the environment:\n  ${wrong.join('\n  ')}`);
   }
   const s = parsed.data;
@@ -133,17 +173,37 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   });
 }
 
+/** Settings of the boot service that mean nothing beside another. */
+function contradictions(environment: Record<string, string | undefined>): string[] {
+  const isSet = (name: string) => environment[name] !== undefined;
+  const wrong: string[] = [];
+  if (environment.MACHINEDB_PXE_DHCP === 'proxy') {
+    for (const name of ['MACHINEDB_PXE_POOL', 'MACHINEDB_PXE_ROUTER', 'MACHINEDB_PXE_DNS', 'MACHINEDB_PXE_LEASE_S'])
+      if (isSet(name))
+        wrong.push(`${name}: with MACHINEDB_PXE_DHCP=proxy another server gives addresses: take one of both away`);
+  }
+  if (isSet('MACHINEDB_PXE_RA_DNS') && !isSet('MACHINEDB_PXE_RA'))
+    wrong.push('MACHINEDB_PXE_RA_DNS: name servers are advertised with a prefix: set MACHINEDB_PXE_RA, too');
+  return wrong;
+}
+
 function pxeOf(s: z.output<typeof settings>): PxeConfig | undefined {
   if (s.MACHINEDB_PXE === undefined) return undefined;
   const [first, last] = s.MACHINEDB_PXE_POOL?.split('-') ?? [];
   return {
     interface: s.MACHINEDB_PXE,
+    dhcp: s.MACHINEDB_PXE_DHCP,
     pool: first === undefined || last === undefined ? undefined : { first, last },
     router: s.MACHINEDB_PXE_ROUTER,
     dns: s.MACHINEDB_PXE_DNS?.split(',') ?? [],
     httpPort: s.MACHINEDB_PXE_PORT,
     leaseSeconds: s.MACHINEDB_PXE_LEASE_S,
     loader: s.MACHINEDB_PXE_LOADER,
+    subnets: s.MACHINEDB_PXE_SUBNETS ?? [],
+    advertise:
+      s.MACHINEDB_PXE_RA === undefined
+        ? undefined
+        : { prefix: s.MACHINEDB_PXE_RA, dns: s.MACHINEDB_PXE_RA_DNS?.split(',') ?? [] },
     loaders: s.MACHINEDB_PXE_LOADERS,
   };
 }

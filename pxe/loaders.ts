@@ -16,6 +16,13 @@ const signed = [
   },
 ];
 
+/** A loader's name in TFTP, the file that it is copied from, and what to do when there is none. */
+interface Needed {
+  name: string;
+  from: string;
+  way: string;
+}
+
 export interface LoaderOptions {
   loader: Loader;
   /** Folder with iPXE's loaders. */
@@ -24,22 +31,24 @@ export interface LoaderOptions {
   server: string;
 }
 
-/** Puts the loaders that machines ask for into a folder. Throws when one is missing, with the package that has it. */
-export function putLoaders({ loader, folder, server }: LoaderOptions, to: string): void {
-  const all = [
-    ...ipxe.map((name) => ({ name, from: join(folder, name), of: 'ipxe' })),
-    ...(loader === 'shim' ? signed : []),
+/** Files that must be there for the loaders that machines ask for. */
+export function neededLoaders({ loader, folder }: Pick<LoaderOptions, 'loader' | 'folder'>): Needed[] {
+  const or = ', or set MACHINEDB_PXE_LOADERS to a folder that has it';
+  return [
+    ...ipxe.map((name) => ({ name, from: join(folder, name), way: `apt-get install ipxe${or}` })),
+    ...(loader === 'shim' ? signed.map(({ name, from, of }) => ({ name, from, way: `apt-get install ${of}` })) : []),
   ];
+}
+
+/** Puts the loaders that machines ask for into a folder. Throws when one is missing, with the package that has it. */
+export function putLoaders(options: LoaderOptions, to: string): void {
   mkdirSync(to, { recursive: true });
-  for (const { name, from, of } of all) {
-    if (!existsSync(from)) {
-      const or = of === 'ipxe' ? ', or set MACHINEDB_PXE_LOADERS to a folder that has it' : '';
-      throw new Error(`${from} is missing: apt-get install ${of}${or}`);
-    }
+  for (const { name, from, way } of neededLoaders(options)) {
+    if (!existsSync(from)) throw new Error(`${from} is missing: ${way}`);
     copyFileSync(from, join(to, name));
   }
-  if (loader !== 'shim') return;
+  if (options.loader !== 'shim') return;
   const config = join(to, 'grub/grub.cfg');
   mkdirSync(dirname(config), { recursive: true });
-  writeFileSync(config, firstGrub(server));
+  writeFileSync(config, firstGrub(options.server));
 }

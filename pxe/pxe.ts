@@ -2,12 +2,12 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { BootAnswer, BootRequest } from '../shared/boot.ts';
 import type { Loader } from './dhcp/boot-file.ts';
-import { fromNumber, maskOf, networkOf, toNumber } from './dhcp/ipv4.ts';
-import { Leases } from './dhcp/leases.ts';
-import { startDhcp } from './dhcp/server.ts';
+import { serveDhcp } from './dhcp/serve.ts';
+import type { RelayedSubnet } from './dhcp/subnets.ts';
 import { Files } from './http/files.ts';
 import { type BootHttp, startBootHttp } from './http/server.ts';
 import { putLoaders } from './loaders.ts';
+import { startAdvertisements } from './router-advertisements.ts';
 import { grubAnswers } from './tftp/answers.ts';
 import { startTftp } from './tftp/server.ts';
 
@@ -21,12 +21,20 @@ export interface Interface {
   name: string;
   address: string;
   prefixLength: number;
+  /** aa:bb:cc:dd:ee:ff */
+  mac: string;
 }
 
 export interface PxeOptions {
   interface: Interface;
-  /** Addresses for machines without one of their own. */
-  pool: { first: string; last: string };
+  /** full: we give the addresses; proxy: another server does, and we only tell what to boot (ProxyDHCP). */
+  dhcp?: 'full' | 'proxy';
+  /** Addresses for machines without one of their own; the upper half of the interface's network when undefined. */
+  pool?: { first: string; last: string } | undefined;
+  /** Networks behind relay agents. */
+  subnets?: readonly RelayedSubnet[];
+  /** Router advertisements on the interface; undefined: none are sent. */
+  advertise?: { prefix: string; dns: readonly string[] } | undefined;
   router?: string | undefined;
   dns?: string[];
   leaseSeconds: number;
@@ -41,8 +49,8 @@ export interface PxeOptions {
   httpPort: number;
   dhcpPort?: number;
   clientPort?: number;
+  bootPort?: number;
   tftpPort?: number;
-  relays?: readonly string[];
   /** How a machine boots that asks now. */
   decide: (request: BootRequest) => Promise<BootAnswer>;
   /** Words for the kernel of the discovery image; `url` is where the boot service is. */
@@ -60,8 +68,8 @@ export interface Pxe {
 
 /** Starts the boot service of one network: DHCP, TFTP and HTTP. Throws when a port is taken or a loader is missing. */
 export async function startPxe(options: PxeOptions): Promise<Pxe> {
-  const { directory, log, now } = options;
-  const { address, prefixLength } = options.interface;
+  const { directory, log } = options;
+  const { address } = options.interface;
   const root = join(directory, 'tftp');
   const loader = options.loader ?? 'ipxe';
   putLoaders({ loader, folder: options.loaders ?? '/usr/lib/ipxe', server: address }, root);
@@ -94,31 +102,16 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
       ...(loader === 'shim' ? { other } : {}),
     });
     closing.push(tftp.close);
-    const leases = new Leases({
-      file: join(directory, 'leases.json'),
-      pool: checkPool(options),
-      leaseSeconds: options.leaseSeconds,
-      now,
-    });
-    const dhcp = await startDhcp({
-      subnet: {
-        server: address,
-        mask: maskOf(prefixLength),
-        router: options.router,
-        dns: options.dns ?? [],
-        leaseSeconds: options.leaseSeconds,
-      },
-      leases,
-      reservation: (mac) => reserved(options, mac),
-      bootUrl: http.url,
-      loader,
-      relays: options.relays ?? [],
-      serverPort: options.dhcpPort ?? 67,
-      clientPort: options.clientPort ?? 68,
-      log,
-      now,
-    });
+    const dhcp = await serveDhcp(options, http.url);
     closing.push(dhcp.close);
+    if (options.advertise !== undefined) {
+      const { close: end } = await startAdvertisements({
+        ...options.advertise,
+        interface: options.interface.name,
+        log,
+      });
+      closing.push(end);
+    }
     return { url: http.url, close };
   } catch (error) {
     await close();
@@ -131,40 +124,11 @@ export function interfaceOf(name: string): Interface {
   const all = networkInterfaces();
   const found = all[name]?.find(({ family }) => family === 'IPv4');
   if (found !== undefined)
-    return { name, address: found.address, prefixLength: Number(found.cidr?.split('/')[1] ?? 24) };
+    return { name, address: found.address, prefixLength: Number(found.cidr?.split('/')[1] ?? 24), mac: found.mac };
   const known = Object.keys(all).filter((other) => other !== 'lo');
   throw new Error(
     all[name] === undefined
       ? `there is no interface ${name} that is up: this machine has ${known.join(', ') || 'none'}`
       : `interface ${name} has no IPv4 address: give it the boot service's address first`,
   );
-}
-
-/** The upper half of a network, without its last address and our own: what is given out when no pool is set. */
-export function defaultPool({ address, prefixLength }: Interface): { first: string; last: string } {
-  const size = 2 ** (32 - prefixLength);
-  const network = networkOf(address, prefixLength);
-  const [first, last] = [network + size / 2, network + size - 2];
-  const own = toNumber(address);
-  return { first: fromNumber(own === first ? first + 1 : first), last: fromNumber(own === last ? last - 1 : last) };
-}
-
-function checkPool({ pool, interface: { address, prefixLength, name } }: PxeOptions): { first: string; last: string } {
-  const [first, last, own] = [pool.first, pool.last, address].map(toNumber) as [number, number, number];
-  const inside = [pool.first, pool.last].every(
-    (end) => networkOf(end, prefixLength) === networkOf(address, prefixLength),
-  );
-  if (inside && first <= last && (own < first || own > last)) return pool;
-  throw new Error(
-    `the pool ${pool.first}-${pool.last} does not fit interface ${name} (${address}/${prefixLength}): it must lie in its network, in order, without its address`,
-  );
-}
-
-/** The address that is wanted of the machine's card, if it lies in this network. */
-async function reserved({ decide, interface: here }: PxeOptions, mac: string): Promise<string | undefined> {
-  const { addresses = [] } = await decide({ mac });
-  const network = networkOf(here.address, here.prefixLength);
-  return addresses
-    .map((cidr) => cidr.split('/')[0]!)
-    .find((ip) => !ip.includes(':') && networkOf(ip, here.prefixLength) === network);
 }

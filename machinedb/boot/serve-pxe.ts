@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultPool, interfaceOf, type Pxe, startPxe } from '../../pxe/pxe.ts';
+import { interfaceOf, type Pxe, startPxe } from '../../pxe/pxe.ts';
 import type { Context } from '../context.ts';
 import { explainBoot } from './boot.ts';
 
@@ -19,7 +19,6 @@ export async function servePxe(context: Context, stateDirectory: string, url: st
   const pxe = await startPxe({
     ...config.pxe,
     interface: here,
-    pool: config.pxe.pool ?? defaultPool(here),
     directory,
     files,
     decide: (request) => explainBoot(context, request),

@@ -7,12 +7,14 @@ import { exitCodeOf, exitCodes, Failure } from './failure.ts';
 import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
+import { runPxeCheck } from './pxe-check.ts';
 import { runRollout } from './rollout.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
 
 const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
   ['image build|verify|iso', 'Make an image and take it into the catalogue; check one; make a medium that boots it'],
+  ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -44,6 +46,7 @@ async function main(
   if (first === 'image' && (second === 'build' || second === 'verify'))
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
+  if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);
   const two = commands.find(({ words }) => words === `${first} ${second}`);
   const one = commands.find(({ words }) => words === first);

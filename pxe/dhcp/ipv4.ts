@@ -17,3 +17,13 @@ export function networkOf(address: string, prefixLength: number): number {
   const size = 2 ** (32 - prefixLength);
   return Math.floor(toNumber(address) / size) * size;
 }
+
+/** An IPv4 network: any address of it, and its prefix length. */
+export interface Network {
+  address: string;
+  prefixLength: number;
+}
+
+export function contains({ address, prefixLength }: Network, other: string): boolean {
+  return networkOf(address, prefixLength) === networkOf(other, prefixLength);
+}

@@ -5,7 +5,8 @@ import { type Lease, readLeases, writeLeases } from './lease-file.ts';
 export interface LeaseOptions {
   /** File that keeps them over a restart. */
   file: string;
-  pool: { first: string; last: string };
+  /** Undefined: only addresses that are kept for machines are given. */
+  pool: { first: string; last: string } | undefined;
   leaseSeconds: number;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -32,8 +33,10 @@ export class Leases {
 
   constructor(options: LeaseOptions) {
     this.#options = options;
-    this.#first = toNumber(options.pool.first);
-    this.#last = toNumber(options.pool.last);
+    // Without a pool its end lies before its start.
+    const { first, last } = options.pool ?? { first: '0.0.0.1', last: '0.0.0.0' };
+    this.#first = toNumber(first);
+    this.#last = toNumber(last);
     this.#byMac = new Map(Object.entries(readLeases(options.file)));
     for (const [mac, { address }] of this.#byMac) this.#byAddress.set(address, mac);
     this.#filled = options.now();

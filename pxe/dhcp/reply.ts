@@ -1,11 +1,12 @@
 import { bootFileOf, type Loader } from './boot-file.ts';
 import { type DhcpPacket, ipBytes, none } from './packet.ts';
+import { RELAY_AGENT_BYTES } from './relay-agent.ts';
 
 /** Message types (RFC 2132, section 9.6). */
 export const types = { discover: 1, offer: 2, request: 3, decline: 4, ack: 5, nak: 6, release: 7, inform: 8 } as const;
 
 /** Option codes (RFC 2132; 93, 94, 97: RFC 4578; 82: RFC 3046; 175: iPXE). */
-const code = {
+export const code = {
   mask: 1,
   router: 3,
   dns: 6,
@@ -29,7 +30,7 @@ const code = {
 } as const;
 
 /** Type and 16 bytes (RFC 4578, section 2.3). */
-const UUID_BYTES = 17;
+export const UUID_BYTES = 17;
 
 /** What a subnet's clients are told. */
 export interface Subnet {
@@ -173,13 +174,13 @@ function refuse(packet: DhcpPacket, subnet: Subnet): Reply {
 }
 
 /** Sends a relay agent's own option back to it, unless it is too long for an answer (RFC 3046, section 2.2). */
-function echoRelay(packet: DhcpPacket, options: Map<number, Buffer>): void {
+export function echoRelay(packet: DhcpPacket, options: Map<number, Buffer>): void {
   const relay = packet.options.get(code.relay);
-  if (relay !== undefined && relay.length <= 255) options.set(code.relay, relay);
+  if (relay !== undefined && relay.length <= RELAY_AGENT_BYTES) options.set(code.relay, relay);
 }
 
 /** Only an address that is ours to give, or in our network, is sent to: whoever forges another gets nothing from us. */
-function destination({ giaddr, ciaddr, yiaddr }: DhcpPacket): Reply['to'] {
+export function destination({ giaddr, ciaddr, yiaddr }: DhcpPacket): Reply['to'] {
   if (giaddr !== none) return { address: giaddr, port: 'server' };
   const known = ciaddr !== none && (yiaddr === none || yiaddr === ciaddr);
   return { address: known ? ciaddr : '255.255.255.255', port: 'client' };
@@ -192,7 +193,7 @@ function isInside({ ciaddr, giaddr }: DhcpPacket, { server, mask }: Subnet): boo
 }
 
 /** Adds what a network boot needs to the options. Answers the boot file, '' when there is none. */
-function bootOptions(
+export function bootOptions(
   packet: DhcpPacket,
   { subnet, bootUrl, loader = 'ipxe' }: ReplyContext,
   options: Map<number, Buffer>,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { freePort, keptLog, mutate, Peer, seeded } from '../testing.ts';
 import { Leases } from './leases.ts';
+import { Neighbours } from './neighbours.ts';
 import { type DhcpPacket, encodePacket, none, parsePacket } from './packet.ts';
 import { types } from './reply.ts';
 import { type DhcpServer, startDhcp } from './server.ts';
@@ -43,15 +44,24 @@ async function start(): Promise<void> {
     now: Date.now,
   });
   server = await startDhcp({
-    subnet: { server: '127.0.0.1', mask: '255.255.255.0', dns: [], leaseSeconds: 600 },
-    leases,
+    places: [
+      {
+        address: '127.0.0.1',
+        prefixLength: 24,
+        relays: [relay],
+        subnet: { server: '127.0.0.1', mask: '255.255.255.0', dns: [], leaseSeconds: 600 },
+        leases,
+        ports: [],
+      },
+    ],
     reservation: (mac) => reservation(mac),
+    neighbours: new Neighbours({ own: '127.0.0.1', expected: false, log, now: Date.now }),
+    ownMac: '00:00:00:00:00:00',
+    loader: 'ipxe',
     bootUrl: 'http://127.0.0.1:4281',
-    relays: [relay],
     serverPort: port,
     clientPort: port + 1,
     log,
-    now: Date.now,
   });
 }
 
@@ -146,7 +156,11 @@ test('15 another server that a machine chose is told of once a minute, and never
   expect(await ask(types.request, a, { 50: '127.0.0.7', 54: '127.0.0.9' })).toBeUndefined();
   expect(await ask(types.request, b, { 50: '127.0.0.7', 54: '127.0.0.9' })).toBeUndefined();
   expect(log.lines).toEqual([
-    ['warn', 'another DHCP server answers in this network: machines may follow it', { server: '127.0.0.9', mac: a }],
+    [
+      'warn',
+      'another DHCP server answers in this network: machines may follow it',
+      { server: '127.0.0.9', network: '127.0.0.1/24', mac: a },
+    ],
   ]);
   expect(leases.list()).toEqual({});
 });
