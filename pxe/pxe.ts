@@ -6,6 +6,7 @@ import { fromNumber, maskOf, networkOf, toNumber } from './dhcp/ipv4.ts';
 import { Leases } from './dhcp/leases.ts';
 import { startDhcp } from './dhcp/server.ts';
 import { type BootHttp, startBootHttp } from './http/server.ts';
+import { rackOf } from './rack.ts';
 import { startTftp } from './tftp/server.ts';
 
 export interface Log {
@@ -34,6 +35,10 @@ export interface PxeOptions {
   /** Folder of iPXE's loaders; Debian's package ipxe. */
   loaders?: string;
   httpPort: number;
+  /** Whether a signed manifest names a file by this SHA-256; throws when that cannot be known now. */
+  isKnown: (sha256: string) => Promise<boolean>;
+  /** http://HOST:PORT of an nginx that stands before HTTP, which listens on loopback then; undefined: there is none. */
+  nginx?: string | undefined;
   dhcpPort?: number;
   clientPort?: number;
   tftpPort?: number;
@@ -45,6 +50,8 @@ export interface PxeOptions {
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Uniform in [0, 1). */
+  random: () => number;
 }
 
 export interface Pxe {
@@ -67,12 +74,16 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
   };
   try {
     const http: BootHttp = await startBootHttp({
-      address,
+      address: options.nginx === undefined ? address : '127.0.0.1',
       port: options.httpPort,
       files: options.files,
+      isKnown: options.isKnown,
+      nginx: options.nginx,
+      rackOf: (asker) => rackOf(asker, options.interface),
       decide: options.decide,
       arguments: options.arguments,
       log,
+      random: options.random,
     });
     closing.push(http.close);
     const tftp = await startTftp({ address, port: options.tftpPort ?? 69, root, log });

@@ -2,19 +2,29 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type BootAnswer, type BootRequest, bootAnswer, bootRequest } from '../../shared/boot.ts';
+import { Admission, type AdmissionOptions, comeAgain } from './admission.ts';
 import { Files } from './files.ts';
 import { firstScript, renderIpxe } from './ipxe.ts';
+import { pausesOf } from './pauses.ts';
 
 export interface BootHttpOptions {
   address: string;
   port: number;
   /** Folder of the files, each named by its SHA-256. */
   files: string;
+  /** Whether a signed manifest names a file; throws when that cannot be known now. */
+  isKnown: (sha256: string) => Promise<boolean>;
+  /** http://HOST:PORT of an nginx that stands before this service and sends the files; undefined: there is none. */
+  nginx?: string | undefined;
+  /** Which rack an address is of: racks are served in turn. */
+  rackOf: (address: string) => string;
   idleMs?: number;
   decide: (request: BootRequest) => Promise<BootAnswer>;
   /** Words for the kernel that only this boot service knows, such as where it is. */
   arguments: (url: string) => string[];
   log: { info: (data: object, message: string) => void; warn: (data: object, message: string) => void };
+  /** Uniform in [0, 1). */
+  random: () => number;
 }
 
 export interface BootHttp {
@@ -23,50 +33,93 @@ export interface BootHttp {
   close(): Promise<void>;
 }
 
-/** Seconds after which a machine asks again when its answer cannot be had. */
+/** Seconds after which a machine asks again when its answer cannot be had, on average. */
 const AGAIN_S = 10;
 /** A connection on which nothing moves is closed: its client may have lost power. */
 const IDLE_MS = 120_000;
 const MOST_CONNECTIONS = 8000;
+/** Files on their way at a time, each of which holds half a MiB; with all that wait, the memory of a storm is known beforehand. */
+const FILES = { slots: 128, waiting: 4000, perClient: 8, patienceMs: 15_000 };
+/** Decisions are questions to a database. */
+const DECISIONS = { slots: 32, waiting: 4000, perClient: 8, patienceMs: 15_000 };
+/** Seconds after which what could not be looked up is asked for again. */
+const FAILED_AGAIN_S = 5;
 const platforms: Record<string, number> = { efi: 7, pcbios: 0 };
 
 /** Serves boot scripts and files to loaders and installers, over plain HTTP: what they fetch is judged by its digest. */
 export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp> {
-  const files = new Files(options.files);
+  const { nginx, isKnown, log } = options;
+  const patienceMs = options.idleMs ?? IDLE_MS;
+  const files = new Files({
+    directory: options.files,
+    isKnown: asked(isKnown),
+    byNginx: nginx !== undefined,
+    patienceMs,
+  });
+  const doorTo = (what: string, limits: AdmissionOptions['limits']) =>
+    new Admission({
+      limits,
+      rackOf: options.rackOf,
+      clock: () => performance.now(),
+      random: options.random,
+      tell: (turnedAway) => log.warn({ turnedAway, what }, 'more machines boot than can be served: they come again'),
+    });
+  const [fileDoor, decisionDoor] = [doorTo('files', FILES), doorTo('decisions', DECISIONS)];
   let url = '';
   const server = createServer(
     { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
     (request, response) => {
       route(request, response).catch((error: Error) => {
-        options.log.warn({ cause: error.message, path: request.url }, 'a boot request failed');
-        if (!response.headersSent) response.writeHead(500);
-        response.end();
+        log.warn({ cause: error.message, path: request.url }, 'a boot request failed');
+        if (response.headersSent) response.destroy();
+        else if (error instanceof NotNow) comeAgain(response, FAILED_AGAIN_S, error.message);
+        else response.writeHead(500).end();
       });
     },
   );
   server.maxConnections = MOST_CONNECTIONS;
-  server.setTimeout(options.idleMs ?? IDLE_MS);
+  server.setTimeout(patienceMs);
   const route = async (request: IncomingMessage, response: ServerResponse) => {
     const target = URL.parse(request.url ?? '', 'http://boot');
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
     const file = /^\/files\/([0-9a-f]{64})$/.exec(target?.pathname ?? '')?.[1];
-    if (file !== undefined) return await files.serve(request, response, file);
-    if (target?.pathname === '/boot/ipxe') return text(response, firstScript(url));
+    const address = askerOf(request, nginx !== undefined);
+    if (file !== undefined) return await fileDoor.admit(response, address, () => files.serve(request, response, file));
+    if (target?.pathname === '/boot/ipxe') return text(response, firstScript(url, pausesOf(options.random)));
     if (target?.pathname === '/boot/script')
-      return text(response, await script(options, url, target.searchParams, request.socket.remoteAddress));
+      return await decisionDoor.admit(response, address, async () =>
+        text(response, await script(options, url, target.searchParams, address)),
+      );
     response.writeHead(404).end();
   };
   server.listen(options.port, options.address);
   await Promise.race([once(server, 'listening'), failure(server, options)]);
-  url = `http://${options.address}:${(server.address() as AddressInfo).port}`;
+  url = nginx ?? `http://${options.address}:${(server.address() as AddressInfo).port}`;
   return {
     url,
     close: async () => {
+      for (const door of [fileDoor, decisionDoor]) door.close();
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
     },
   };
+}
+
+/** What cannot be said now, and may be in a while. */
+class NotNow extends Error {}
+
+/** The manifests' word on a file, or NotNow. */
+function asked(isKnown: BootHttpOptions['isKnown']): BootHttpOptions['isKnown'] {
+  return (sha256) =>
+    isKnown(sha256).catch((error: Error) => {
+      throw new NotNow(`whether an image has this file cannot be looked up (${error.message})`);
+    });
+}
+
+/** Who asks. Only nginx of this machine can reach us when it stands before us, and it says for whom; nobody else is believed. */
+function askerOf({ socket, headers }: IncomingMessage, byNginx: boolean): string {
+  return (byNginx ? headers['x-real-ip']?.toString() : undefined) ?? socket.remoteAddress ?? '';
 }
 
 async function failure(server: ReturnType<typeof createServer>, { address, port }: BootHttpOptions): Promise<never> {
@@ -77,14 +130,15 @@ async function failure(server: ReturnType<typeof createServer>, { address, port 
 
 /** The script for one machine. It is told the cause, and asks again, when there is no answer: never a dead end. */
 async function script(
-  { decide, arguments: words, log }: BootHttpOptions,
+  { decide, arguments: words, log, random }: BootHttpOptions,
   url: string,
   query: URLSearchParams,
-  address: string | undefined,
+  address: string,
 ): Promise<string> {
   const platform = query.get('platform') === 'efi' ? 'efi' : 'pcbios';
-  const rendered = { url, platform, arguments: words(url) };
-  const wait = (reason: string) => renderIpxe({ spec: { kind: 'wait', seconds: AGAIN_S }, reason }, rendered);
+  const rendered = { url, platform, arguments: words(url), pauses: pausesOf(random) };
+  const seconds = Math.round(AGAIN_S * (0.5 + random()));
+  const wait = (reason: string) => renderIpxe({ spec: { kind: 'wait', seconds }, reason }, rendered);
   const request = bootRequest.safeParse({
     mac: query.get('mac')?.toLowerCase(),
     arch: platforms[platform],
