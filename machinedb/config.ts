@@ -73,6 +73,10 @@ const settings = z.object({
     .refine((text) => listOf(z.ipv6(), ',')(text), 'expected IPv6 addresses with commas between')
     .optional(),
   MACHINEDB_PXE_PORT: z.coerce.number().int().min(0).max(65535).default(4281),
+  MACHINEDB_PXE_NGINX: z
+    .string()
+    .regex(/^http:\/\/(\[[0-9a-fA-F:]+\]|[^\s/:]+)(:\d{1,5})?$/, 'expected http://HOST:PORT, where nginx listens')
+    .optional(),
   MACHINEDB_PXE_LEASE_S: z.coerce.number().int().min(10).default(3600),
   MACHINEDB_PXE_LOADER: z.enum(loaders).default('ipxe'),
   MACHINEDB_PXE_LOADERS: z.string().min(1).default('/usr/lib/ipxe'),
@@ -89,7 +93,10 @@ export interface PxeConfig {
   readonly pool: { first: string; last: string } | undefined;
   readonly router: string | undefined;
   readonly dns: string[];
+  /** On loopback when nginx stands before it. */
   readonly httpPort: number;
+  /** Where machines reach the nginx that sends the files; undefined: the boot service sends them itself. */
+  readonly nginx: string | undefined;
   readonly leaseSeconds: number;
   /** What UEFI machines start. */
   readonly loader: Loader;
@@ -197,6 +204,7 @@ function pxeOf(s: z.output<typeof settings>): PxeConfig | undefined {
     router: s.MACHINEDB_PXE_ROUTER,
     dns: s.MACHINEDB_PXE_DNS?.split(',') ?? [],
     httpPort: s.MACHINEDB_PXE_PORT,
+    nginx: s.MACHINEDB_PXE_NGINX,
     leaseSeconds: s.MACHINEDB_PXE_LEASE_S,
     loader: s.MACHINEDB_PXE_LOADER,
     subnets: s.MACHINEDB_PXE_SUBNETS ?? [],

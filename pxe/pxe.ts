@@ -5,8 +5,9 @@ import type { Loader } from './dhcp/boot-file.ts';
 import { serveDhcp } from './dhcp/serve.ts';
 import type { RelayedSubnet } from './dhcp/subnets.ts';
 import { Files } from './http/files.ts';
-import { type BootHttp, startBootHttp } from './http/server.ts';
+import { type BootHttp, IDLE_MS, startBootHttp } from './http/server.ts';
 import { putLoaders } from './loaders.ts';
+import { rackOf } from './rack.ts';
 import { startAdvertisements } from './router-advertisements.ts';
 import { grubAnswers } from './tftp/answers.ts';
 import { startTftp } from './tftp/server.ts';
@@ -47,6 +48,10 @@ export interface PxeOptions {
   /** Folder of iPXE's loaders; Debian's package ipxe. */
   loaders?: string;
   httpPort: number;
+  /** Whether a signed manifest names a file by this SHA-256; throws when that cannot be known now. */
+  isKnown: (sha256: string) => Promise<boolean>;
+  /** http://HOST:PORT of an nginx that stands before HTTP, which listens on loopback then; undefined: there is none. */
+  nginx?: string | undefined;
   dhcpPort?: number;
   clientPort?: number;
   bootPort?: number;
@@ -58,6 +63,8 @@ export interface PxeOptions {
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Uniform in [0, 1). */
+  random: () => number;
 }
 
 export interface Pxe {
@@ -73,20 +80,28 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
   const root = join(directory, 'tftp');
   const loader = options.loader ?? 'ipxe';
   putLoaders({ loader, folder: options.loaders ?? '/usr/lib/ipxe', server: address }, root);
-  const files = new Files(options.files);
+  const files = new Files({
+    directory: options.files,
+    isKnown: options.isKnown,
+    byNginx: options.nginx !== undefined,
+    patienceMs: IDLE_MS,
+  });
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step();
   };
   try {
     const http: BootHttp = await startBootHttp({
-      address,
+      address: options.nginx === undefined ? address : '127.0.0.1',
       port: options.httpPort,
       files,
       loaders: root,
+      nginx: options.nginx,
+      rackOf: (asker) => rackOf(asker, options.interface),
       decide: options.decide,
       arguments: options.arguments,
       log,
+      random: options.random,
     });
     closing.push(http.close);
     const other = grubAnswers({
@@ -94,6 +109,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
       files,
       scratch: directory,
       decide: options.decide,
+      random: options.random,
       arguments: () => options.arguments(http.url),
       log,
     });

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { interfaceOf, type Pxe, startPxe } from '../../pxe/pxe.ts';
 import type { Context } from '../context.ts';
+import { knownFiles } from '../install/known-files.ts';
 import { explainBoot } from './boot.ts';
 
 /**
@@ -21,10 +22,12 @@ export async function servePxe(context: Context, stateDirectory: string, url: st
     interface: here,
     directory,
     files,
+    isKnown: knownFiles(context),
     decide: (request) => explainBoot(context, request),
     arguments: (bootUrl) => [`machinedb.url=${url}`, `machinedb.files=${bootUrl}/files`],
     log: log.child({ part: 'pxe' }),
     now,
+    random: Math.random,
   });
   log.info({ url: pxe.url, interface: here.name }, 'boot service');
   return pxe;

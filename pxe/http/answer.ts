@@ -2,10 +2,12 @@ import { type BootAnswer, type BootRequest, bootAnswer, bootRequest } from '../.
 
 export interface Answering {
   decide: (request: BootRequest) => Promise<BootAnswer>;
+  /** Uniform in [0, 1). */
+  random: () => number;
   log: { info: (data: object, message: string) => void; warn: (data: object, message: string) => void };
 }
 
-/** Seconds after which a machine asks again when its answer cannot be had. */
+/** Seconds after which a machine asks again when its answer cannot be had, on average. */
 const AGAIN_S = 10;
 /** Client architecture (RFC 4578, section 2.1) by platform, as iPXE says it. */
 const platforms = { efi: 7, pcbios: 0 };
@@ -21,9 +23,12 @@ export async function answerTo(
   query: URLSearchParams,
   platform: Platform,
   address: string | undefined,
-  { decide, log }: Answering,
+  { decide, random, log }: Answering,
 ): Promise<BootAnswer> {
-  const wait = (reason: string): BootAnswer => ({ spec: { kind: 'wait', seconds: AGAIN_S }, reason });
+  const wait = (reason: string): BootAnswer => ({
+    spec: { kind: 'wait', seconds: Math.round(AGAIN_S * (0.5 + random())) },
+    reason,
+  });
   const request = bootRequest.safeParse({
     mac: query.get('mac')?.toLowerCase(),
     arch: platforms[platform],

@@ -1,84 +1,132 @@
-import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, fstatSync, openSync, type Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { Slots } from './slots.ts';
+import { digestOf, sendFile } from './send-file.ts';
 
-const PIECE = 1024 * 1024;
-/** Files on their way at a time: each holds a piece or two in memory, and 5,000 machines may start at once. */
-const MOST_STREAMS = 128;
+export interface FilesOptions {
+  /** Folder of the files, each named by its SHA-256. */
+  directory: string;
+  /** Whether a signed manifest names the digest; throws when that cannot be known now. */
+  isKnown: (sha256: string) => Promise<boolean>;
+  /** nginx stands before this service: it is told which file to send, and sends it. */
+  byNginx: boolean;
+  /** How long a client may leave what it is sent lying, milliseconds. */
+  patienceMs: number;
+}
 
-/** Serves files by their SHA-256, each checked before its first byte goes out, and again when it was touched. */
+/** What cannot be said now, and may be in a while. */
+export class NotNow extends Error {}
+
+/** Where nginx's shipped configuration has the folder of the files, for us to name and nobody else. */
+const ACCEL = '/machinedb-files';
+
+/** Serves files that a signed manifest names by their SHA-256, each checked before its first byte goes out, and again when it was touched. */
 export class Files {
-  readonly #directory: string;
-  readonly #checked = new Map<string, Promise<boolean>>();
-  readonly #slots = new Slots(MOST_STREAMS);
+  readonly #options: FilesOptions;
+  readonly #checked = new Map<string, { stamp: string; good: Promise<boolean> }>();
 
-  constructor(directory: string) {
-    this.#directory = directory;
+  constructor(options: FilesOptions) {
+    this.#options = options;
   }
 
   /** Answers GET and HEAD with ranges (RFC 9110, section 14); a file that is not what its name says is refused. */
   async serve(request: IncomingMessage, response: ServerResponse, sha256: string): Promise<void> {
-    const path = join(this.#directory, sha256);
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile() !== true)
+    if (!(await this.#isKnown(sha256)))
+      return refuse(response, `no image of the catalogue has a file ${sha256}: machinedb image list shows them`);
+    const file = await openFile(join(this.#options.directory, sha256));
+    if (file === undefined)
       return refuse(
         response,
         `no file ${sha256} is here: build its image anew, or copy the file from where it was built`,
       );
-    if (!(await this.#check(path, sha256, found)))
-      return refuse(response, `the file ${sha256} is damaged: put a good copy in its place`);
+    try {
+      const found = await file.stat();
+      if (!found.isFile() || !(await this.#check(file, sha256, found)))
+        return refuse(response, `the file ${sha256} is damaged: put a good copy in its place`);
+      await this.#send(request, response, file, sha256, found.size);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Opens a file as serve() would give it out; undefined when it would not. */
+  async open(sha256: string): Promise<{ fd: number; size: number } | undefined> {
+    const path = join(this.#options.directory, sha256);
+    const file = (await this.#isKnown(sha256)) ? await openFile(path) : undefined;
+    if (file === undefined) return undefined;
+    try {
+      const found = await file.stat();
+      if (!found.isFile() || !(await this.#check(file, sha256, found))) return undefined;
+      const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const { size, ino } = fstatSync(fd);
+      if (ino === found.ino) return { fd, size };
+      // Another one took its place since it was checked: the client asks again.
+      closeSync(fd);
+      return undefined;
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The manifests' word on a file; throws NotNow. */
+  async #isKnown(sha256: string): Promise<boolean> {
+    try {
+      return await this.#options.isKnown(sha256);
+    } catch (error) {
+      throw new NotNow(`whether an image has this file cannot be looked up (${(error as Error).message})`);
+    }
+  }
+
+  async #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    file: FileHandle,
+    sha256: string,
+    size: number,
+  ): Promise<void> {
+    const headers = {
+      'content-type': 'application/octet-stream',
+      'cache-control': 'public, max-age=31536000, immutable',
+    };
+    if (this.#options.byNginx) {
+      response.writeHead(200, { ...headers, 'x-accel-redirect': `${ACCEL}/${sha256}` }).end();
+      return;
+    }
     const etag = `"${sha256}"`;
     const same = request.headers['if-range'] === undefined || request.headers['if-range'] === etag;
-    const range = same ? rangeOf(request.headers.range, found.size) : undefined;
+    const range = same ? rangeOf(request.headers.range, size) : undefined;
     if (range === 'unsatisfiable') {
-      response.writeHead(416, { 'content-range': `bytes */${found.size}` }).end();
+      response.writeHead(416, { 'content-range': `bytes */${size}` }).end();
       return;
     }
-    const { start, end } = range ?? { start: 0, end: found.size - 1 };
+    const { start, end } = range ?? { start: 0, end: size - 1 };
     response.writeHead(range === undefined ? 200 : 206, {
+      ...headers,
       etag,
       'accept-ranges': 'bytes',
-      'content-type': 'application/octet-stream',
       'content-length': end - start + 1,
-      'cache-control': 'public, max-age=31536000, immutable',
-      ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${found.size}` }),
+      ...(range === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${size}` }),
     });
-    if (request.method === 'HEAD' || found.size === 0) {
-      response.end();
-      return;
-    }
-    await this.#slots.use(async () => {
-      if (response.destroyed) return;
-      // A client that goes away ends its stream, and nothing else.
-      await pipeline(createReadStream(path, { start, end, highWaterMark: PIECE }), response).catch(() => undefined);
-    });
+    if (request.method === 'HEAD') response.end();
+    else await sendFile(file, response, { start, end }, this.#options.patienceMs);
   }
 
-  /** Opens a file that is what its name says; undefined when there is none. */
-  async open(sha256: string): Promise<{ fd: number; size: number } | undefined> {
-    const path = join(this.#directory, sha256);
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile() !== true || !(await this.#check(path, sha256, found))) return undefined;
-    const fd = openSync(path, 'r');
-    const { size, ino } = fstatSync(fd);
-    if (ino === found.ino) return { fd, size };
-    // Another one took its place since it was checked: the client asks again.
-    closeSync(fd);
-    return undefined;
-  }
-
-  #check(path: string, sha256: string, { ino, size, mtimeMs, ctimeMs }: Stats): Promise<boolean> {
+  #check(file: FileHandle, sha256: string, { ino, size, mtimeMs, ctimeMs }: Stats): Promise<boolean> {
     // A good copy may be put in its place with its old times kept; the time of change is nobody's to keep.
-    const key = `${sha256} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
-    const known = this.#checked.get(key) ?? digestOf(path).then((digest) => digest === sha256);
-    this.#checked.set(key, known);
-    known.catch(() => this.#checked.delete(key));
-    return known;
+    const stamp = `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
+    const known = this.#checked.get(sha256);
+    if (known?.stamp === stamp) return known.good;
+    const good = digestOf(file).then((digest) => digest === sha256);
+    this.#checked.set(sha256, { stamp, good });
+    good.catch(() => this.#checked.delete(sha256));
+    return good;
   }
+}
+
+/** Undefined when there is none. What is no plain file is opened without waiting for its other end. */
+async function openFile(path: string): Promise<FileHandle | undefined> {
+  return await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
 }
 
 /** Says why there is no file, to whoever reads the installer's error. */
@@ -86,12 +134,6 @@ function refuse(response: ServerResponse, why: string): void {
   response
     .writeHead(404, { 'content-type': 'text/plain' })
     .end(`${why}; machinedb image verify NAME tells whether all is well again`);
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: PIECE })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 /** One range; several, or none that is understood, mean the whole file. */

@@ -1,33 +1,47 @@
 import type { BootAnswer } from '../../shared/boot.ts';
 import { printed } from './answer.ts';
+import type { Pauses } from './pauses.ts';
 
-/** Seconds between two questions, and questions after which a machine asks DHCP anew where the boot service is. */
-const AGAIN_S = 5;
-const TRIES = 12;
+/** Questions after which a machine asks DHCP anew where the boot service is, and its pauses begin anew. */
+const TRIES = 6;
 
 /**
  * What every iPXE is sent first: it asks again with all it knows of its machine, and never gives up. It does not go back to
  * the firmware: many a one tries the network for a minute, and then waits at a menu for a person.
  */
-export function firstScript(url: string): string {
+export function firstScript(url: string, pauses: Pauses): string {
   return `#!ipxe
-set tries:int32 0
-:ask
+${counters(pauses)}:ask
 chain --replace --autofree ${url}/boot/script?mac=\${netX/mac}&buildarch=\${buildarch}&platform=\${platform}&uuid=\${uuid}&serial=\${serial:uristring} ||
-${askAgain('the boot service does not answer', 'ask')}`;
+${askAgain('the boot service does not answer', 'ask', pauses)}`;
 }
 
-/** The end of a script: goes to `label` for ever, and now and then asks DHCP, for our address or the server's may have changed. */
-function askAgain(why: string, label: string): string {
-  return `echo machinedb: ${why}: asked again in ${AGAIN_S} s
-sleep ${AGAIN_S}
+/** iPXE keeps its settings from one script to the next: pauses go on growing over scripts, until something starts. */
+const counters = ({ firstS }: Pauses) =>
+  `isset \${tries} || set tries:int32 0\nisset \${pause} || set pause:int32 ${firstS}\n`;
+
+/** Waits, longer each time, and goes to `label`; after the last try it goes on below, and begins with short pauses again. */
+const pauseAndGo = (
+  why: string,
+  label: string,
+  { firstS, moreS }: Pauses,
+) => `echo machinedb: ${why}: asked again in \${pause} s
+sleep \${pause}
+inc pause ${moreS}
 inc tries
 iseq \${tries} ${TRIES} || goto ${label}
 set tries:int32 0
-dhcp netX || goto ${label}
+set pause:int32 ${firstS}
+`;
+
+/** The end of a script: goes to `label` for ever, and now and then asks DHCP, for our address or the server's may have changed. */
+const askAgain = (
+  why: string,
+  label: string,
+  pauses: Pauses,
+) => `${pauseAndGo(why, label, pauses)}dhcp netX || goto ${label}
 chain --replace --autofree \${filename} || goto ${label}
 `;
-}
 
 /** What the answer's script needs to know besides it. */
 export interface Rendered {
@@ -37,13 +51,14 @@ export interface Rendered {
   platform: string;
   /** Words that the boot service adds to the kernel's. */
   arguments: string[];
+  pauses: Pauses;
 }
 
 /**
  * An answer as an iPXE script. What comes from people or machines appears in it as typed words only (see kernelArgument):
  * the reason is reduced to harmless characters.
  */
-export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, arguments: more }: Rendered): string {
+export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, arguments: more, pauses }: Rendered): string {
   const why = `echo machinedb: ${printed(reason)}`;
   switch (spec.kind) {
     case 'local':
@@ -53,7 +68,7 @@ export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, argume
         ? `#!ipxe\n${why}\n${spec.loader === undefined ? '' : `chain --autofree ${url}/files/${spec.loader} ||\n`}exit 1\n`
         : `#!ipxe\n${why}\nsanboot --no-describe --drive 0x80 || exit\n`;
     case 'wait':
-      return `#!ipxe\n${why}\nsleep ${spec.seconds}\n${firstAgain(url)}`;
+      return `#!ipxe\n${why}\nsleep ${spec.seconds}\n${counters(pauses)}${firstAgain(url, pauses)}`;
     case 'linux': {
       const words = ['initrd=initrd', ...spec.arguments, ...more, `BOOTIF=01-\${netX/mac:hexhyp}`];
       return `#!ipxe
@@ -63,17 +78,14 @@ initrd --name initrd ${url}/files/${spec.initrd} || goto failed
 boot || goto failed
 :failed
 imgfree
-echo machinedb: the image could not be started: asked again in ${AGAIN_S} s
-sleep ${AGAIN_S}
-${firstAgain(url)}`;
+${counters(pauses)}${pauseAndGo('the image could not be started', 'first', pauses)}${firstAgain(url, pauses)}`;
     }
   }
 }
 
 /** The end of an answer: the first script is fetched anew. */
-function firstAgain(url: string): string {
-  return `set tries:int32 0
-:first
+function firstAgain(url: string, pauses: Pauses): string {
+  return `:first
 chain --replace --autofree ${url}/boot/ipxe ||
-${askAgain('the boot service does not answer', 'first')}`;
+${askAgain('the boot service does not answer', 'first', pauses)}`;
 }

@@ -7,17 +7,21 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
 import { Files } from './files.ts';
+import { pausesOf } from './pauses.ts';
 import { startBootHttp } from './server.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'machinedb-boot-http-'));
 const content = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
 const sha256 = createHash('sha256').update(content).digest('hex');
 const damaged = 'd'.repeat(64);
+const absent = 'e'.repeat(64);
 writeFileSync(join(directory, sha256), content);
 writeFileSync(join(directory, damaged), 'something else');
 mkdirSync(join(directory, 'loaders'));
 writeFileSync(join(directory, 'loaders/snponly.efi'), 'a loader');
 
+/** Digests that signed manifests name; undefined: nobody can say now. */
+let catalogue: Set<string> | undefined;
 let asked: BootRequest[] = [];
 let answer: () => Promise<BootAnswer>;
 const local: BootAnswer = { spec: { kind: 'local' }, reason: 'it is active' };
@@ -25,8 +29,18 @@ const log = { info: () => {}, warn: () => {} };
 const service = await startBootHttp({
   address: '127.0.0.1',
   port: 0,
-  files: new Files(directory),
+  files: new Files({
+    directory,
+    isKnown: async (asked) => {
+      if (catalogue === undefined) throw new Error('database away');
+      return catalogue.has(asked);
+    },
+    byNginx: false,
+    patienceMs: 60_000,
+  }),
   loaders: join(directory, 'loaders'),
+  rackOf: (address) => address,
+  random: () => 0.5,
   decide: async (request) => {
     asked.push(request);
     return await answer();
@@ -40,6 +54,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   asked = [];
+  catalogue = new Set([sha256, damaged, absent]);
   answer = async () => local;
 });
 
@@ -105,7 +120,6 @@ test('a file that is not what its name says is not served, nor one that is not t
     404,
     `the file ${damaged} is damaged: put a good copy in its place; ${verify}`,
   ]);
-  const absent = 'e'.repeat(64);
   expect(await refusal(absent)).toEqual([
     404,
     `no file ${absent} is here: build its image anew, or copy the file from where it was built; ${verify}`,
@@ -116,6 +130,7 @@ test('a damaged file is served once a good copy is in its place, also one of the
   const rotten = Buffer.from('the file of an image');
   const digest = createHash('sha256').update(rotten).digest('hex');
   const path = join(directory, digest);
+  catalogue = new Set([digest]);
   const put = (data: Buffer) => {
     writeFileSync(path, data);
     utimesSync(path, 1, 1);
@@ -236,26 +251,29 @@ test('an inventory that fails, and a loader that does not say who it is, are ask
       `#!ipxe
 echo machinedb: ${query.startsWith('mac=5') ? 'the inventory does not answer' : 'the loader did not tell its MAC address'}
 sleep 10
-${forEver('first', `${service.url}/boot/ipxe`)}`,
+${counters}${forEver('first', `${service.url}/boot/ipxe`)}`,
     );
 });
 
-/** A script's end: it asks for ever, asks DHCP each minute where to, and never goes back to the firmware. */
-const forEver = (label: string, asked: string) => `set tries:int32 0
-:${label}
-chain --replace --autofree ${asked} ||
-echo machinedb: the boot service does not answer: asked again in 5 s
-sleep 5
+/** A script's end: it asks for ever, ever more seldom, asks DHCP after six times where to, and never goes back to the firmware. */
+const pause = (why: string, label: string) => `echo machinedb: ${why}: asked again in \${pause} s
+sleep \${pause}
+inc pause 3
 inc tries
-iseq \${tries} 12 || goto ${label}
+iseq \${tries} 6 || goto ${label}
 set tries:int32 0
-dhcp netX || goto ${label}
+set pause:int32 5
+`;
+const forEver = (label: string, asked: string) => `:${label}
+chain --replace --autofree ${asked} ||
+${pause('the boot service does not answer', label)}dhcp netX || goto ${label}
 chain --replace --autofree \${filename} || goto ${label}
 `;
+const counters = `isset \${tries} || set tries:int32 0\nisset \${pause} || set pause:int32 5\n`;
 
 test('a boot service that is away is asked for ever, and what was fetched before is let go', async () => {
   const question = `${service.url}/boot/script?mac=\${netX/mac}&buildarch=\${buildarch}&platform=\${platform}&uuid=\${uuid}&serial=\${serial:uristring}`;
-  expect(String((await get('/boot/ipxe')).body)).toBe(`#!ipxe\n${forEver('ask', question)}`);
+  expect(String((await get('/boot/ipxe')).body)).toBe(`#!ipxe\n${counters}${forEver('ask', question)}`);
   answer = async () => ({
     spec: { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: [] },
     reason: 'r',
@@ -263,8 +281,38 @@ test('a boot service that is away is asked for ever, and what was fetched before
   expect((await script('mac=52:54:00:00:00:01&platform=efi')).split('boot || goto failed\n')[1]).toBe(
     `:failed
 imgfree
-echo machinedb: the image could not be started: asked again in 5 s
-sleep 5
-${forEver('first', `${service.url}/boot/ipxe`)}`,
+${counters}${pause('the image could not be started', 'first')}${forEver('first', `${service.url}/boot/ipxe`)}`,
   );
+});
+
+test('each machine gets pauses of its own, since its loader has no chance of its own', () => {
+  expect([0, 0.5, 0.999].map((chance) => pausesOf(() => chance))).toEqual([
+    { firstS: 3, moreS: 1 },
+    { firstS: 5, moreS: 3 },
+    { firstS: 6, moreS: 4 },
+  ]);
+});
+
+test('a file that no signed manifest names is not served, and one whose name cannot be looked up is asked for again', async () => {
+  catalogue = new Set();
+  const unnamed = await get(`/files/${sha256}`);
+  expect([unnamed.status, String(unnamed.body)]).toEqual([
+    404,
+    `no image of the catalogue has a file ${sha256}: machinedb image list shows them; machinedb image verify NAME tells whether all is well again`,
+  ]);
+  catalogue = undefined;
+  const later = await get(`/files/${sha256}`);
+  expect([later.status, later.headers['retry-after'], String(later.body)]).toEqual([
+    503,
+    '5',
+    'whether an image has this file cannot be looked up (database away): ask again in 5 s\n',
+  ]);
+});
+
+test('47 who says that it asks for another is not believed', async () => {
+  await get('/boot/script?mac=52:54:00:00:00:01&platform=efi', {
+    'x-real-ip': '10.0.0.9',
+    'x-forwarded-for': '10.0.0.9',
+  });
+  expect(asked).toMatchObject([{ address: '127.0.0.1' }]);
 });

@@ -29,7 +29,8 @@ let decide: () => Promise<BootAnswer>;
 const log = keptLog();
 const other = grubAnswers({
   server: '127.0.0.1',
-  files: new Files(images),
+  files: new Files({ directory: images, isKnown: async () => true, byNginx: false, patienceMs: 1000 }),
+  random: () => 0.5,
   scratch,
   decide: async (request) => {
     asked.push(request);
