@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { BlockList } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from './pxe.ts';
 
@@ -50,6 +52,7 @@ function advertise({ interface: name, prefix, dns }: AdvertisementOptions): stri
  * be started.
  */
 export async function startAdvertisements(options: AdvertisementOptions): Promise<Advertisements> {
+  checkPrefix(options);
   const ending = new AbortController();
   const said: string[] = [];
   const launch = () => {
@@ -88,6 +91,17 @@ export async function startAdvertisements(options: AdvertisementOptions): Promis
       await watching;
     },
   };
+}
+
+/** dnsmasq is silent about a prefix that the interface has no address in. */
+function checkPrefix({ interface: name, prefix }: AdvertisementOptions): void {
+  const inside = new BlockList();
+  inside.addSubnet(prefix.split('/')[0]!, 64, 'ipv6');
+  const addresses = (networkInterfaces()[name] ?? []).filter(({ family }) => family === 'IPv6');
+  if (addresses.some(({ address }) => inside.check(address, 'ipv6'))) return;
+  throw new Error(
+    `MACHINEDB_PXE_RA is ${prefix}, but interface ${name} has no address in it: give it one (ip address add ${prefix.replace('/', '1/')} dev ${name}), or unset it`,
+  );
 }
 
 /** Whether it ended within an instant. */

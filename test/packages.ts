@@ -24,6 +24,8 @@ export const packages: { name: string; why: string }[] = [
   { name: 'xorriso', why: 'makes ISO images' },
   { name: 'ovmf', why: "is the guests' UEFI firmware" },
   { name: 'dnsmasq-base', why: "is the lab's IPv6 router, and a DHCP server that competes" },
+  { name: 'isc-dhcp-client', why: 'gets its address behind a relay agent as machines do' },
+  { name: 'ndisc6', why: 'reads router advertisements' },
   { name: 'gnupg', why: "signs the lab's repository" },
   { name: 'openssh-client', why: 'reaches installed nodes, and reads certificates' },
   { name: 'curl', why: 'fetches as loaders and installers do' },

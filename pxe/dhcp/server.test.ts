@@ -1,16 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { freePort, keptLog, mutate, Peer, seeded } from '../testing.ts';
 import { Leases } from './leases.ts';
 import { Neighbours } from './neighbours.ts';
 import { type DhcpPacket, encodePacket, none, parsePacket } from './packet.ts';
 import { types } from './reply.ts';
-import { type DhcpServer, startDhcp } from './server.ts';
+import { type DhcpOptions, type DhcpServer, startDhcp } from './server.ts';
 
 // Loopback has no broadcast: the clients of these tests sit behind a relay, which is answered at its own address.
 const relay = '127.0.0.2';
+const far = '127.0.8.2';
 const a = '52:54:00:00:00:0a';
 const b = '52:54:00:00:00:0b';
 
@@ -18,9 +19,11 @@ let directory: string;
 let port: number;
 let server: DhcpServer;
 let peer: Peer;
+let farPeer: Peer;
+let xid = 0;
 let log: ReturnType<typeof keptLog>;
 let leases: Leases;
-let reservation: (mac: string) => Promise<string | undefined>;
+let reservation: DhcpOptions['reservation'];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'machinedb-dhcp-'));
@@ -29,9 +32,11 @@ beforeEach(async () => {
   reservation = async () => undefined;
   await start();
   peer = await Peer.open(relay, port);
+  farPeer = await Peer.open(far, port);
 });
 afterEach(async () => {
   peer.close();
+  farPeer.close();
   await server.close();
   rmSync(directory, { recursive: true });
 });
@@ -45,6 +50,7 @@ async function start(): Promise<void> {
   });
   server = await startDhcp({
     places: [
+      // Loopback has no broadcast: also the interface's own network is behind a relay here.
       {
         address: '127.0.0.1',
         prefixLength: 24,
@@ -53,8 +59,24 @@ async function start(): Promise<void> {
         leases,
         ports: [],
       },
+      {
+        address: '127.0.8.0',
+        prefixLength: 24,
+        relays: [far],
+        subnet: { server: '127.0.0.1', mask: '255.255.255.0', router: '127.0.8.1', dns: [], leaseSeconds: 60 },
+        leases: new Leases({
+          file: join(directory, 'leases-far.json'),
+          pool: { first: '127.0.8.100', last: '127.0.8.101' },
+          leaseSeconds: 60,
+          now: Date.now,
+        }),
+        ports: [
+          { circuit: 'ge-0/0/7', remote: undefined, address: '127.0.8.7' },
+          { circuit: undefined, remote: '0x0001', address: '127.0.8.8' },
+        ],
+      },
     ],
-    reservation: (mac) => reservation(mac),
+    reservation: (mac, network) => reservation(mac, network),
     neighbours: new Neighbours({ own: '127.0.0.1', expected: false, log, now: Date.now }),
     ownMac: '00:00:00:00:00:00',
     loader: 'ipxe',
@@ -76,23 +98,33 @@ function packet(
     Number(code),
     Buffer.from(ip.split('.').map(Number)),
   ]);
-  const all = new Map<number, Buffer>([[53, Buffer.from([type])], ...dotted]);
-  return encodePacket({ op: 1, hops: 1, xid: 9, secs: 0, broadcast: false, mac, options: all, ...zero, ...more });
+  const all = new Map<number, Buffer>([[53, Buffer.from([type])], ...dotted, ...(more.options ?? [])]);
+  return encodePacket({ op: 1, hops: 1, xid, secs: 0, broadcast: false, mac, ...zero, ...more, options: all });
 }
 
-/** Sends, and answers the message type and address that come back; undefined: nothing did. */
+/** Sends, and answers what comes back; undefined: nothing did. An answer that comes late is nobody's. */
+async function answer(...args: Parameters<typeof packet>): Promise<DhcpPacket | undefined> {
+  xid += 1;
+  const from = args[3]?.giaddr === far ? farPeer : peer;
+  from.send(packet(...args), port);
+  for (;;) {
+    const got = await from.next(2000);
+    const parsed = got && parsePacket(got.data);
+    if (parsed === undefined || parsed.xid === xid) return parsed;
+  }
+}
+
+/** Message type and address of an answer. */
 async function ask(...args: Parameters<typeof packet>): Promise<[number, string] | undefined> {
-  peer.send(packet(...args), port);
-  const got = await peer.next(400);
-  const parsed = got && parsePacket(got.data);
+  const parsed = await answer(...args);
   return parsed && [parsed.options.get(53)![0]!, parsed.yiaddr];
 }
 
 /** Discovers, requests, and answers the address. */
-async function boot(mac: string): Promise<string | undefined> {
-  const [, address] = (await ask(types.discover, mac)) ?? [];
+async function boot(mac: string, more: Partial<DhcpPacket> = {}): Promise<string | undefined> {
+  const [, address] = (await ask(types.discover, mac, {}, more)) ?? [];
   if (address === undefined) return undefined;
-  const [type] = (await ask(types.request, mac, { 50: address, 54: '127.0.0.1' })) ?? [];
+  const [type] = (await ask(types.request, mac, { 50: address, 54: '127.0.0.1' }, more)) ?? [];
   return type === types.ack ? address : undefined;
 }
 
@@ -138,6 +170,59 @@ test('a machine whose lease we forgot gets its address back; one of another netw
   expect(await ask(types.request, b, { 50: '127.0.0.105' })).toBeUndefined();
 });
 
+/** Option 82 as the far network's relay agent writes it. */
+function port82(circuit: string, remote = ''): Partial<DhcpPacket> {
+  const part = (code: number, text: string) =>
+    Buffer.concat([Buffer.from([code, text.length]), Buffer.from(text, 'latin1')]);
+  return { giaddr: far, options: new Map([[82, Buffer.concat([part(1, circuit), part(2, remote)])]]) };
+}
+
+describe('a network behind a relay agent', () => {
+  test('has its own pool, router and lease time, and leases that outlive a restart', async () => {
+    const offer = await answer(types.discover, a, {}, { giaddr: far });
+    expect(offer).toMatchObject({ yiaddr: '127.0.8.100', giaddr: far });
+    expect([...offer!.options.get(3)!, ...offer!.options.get(51)!]).toEqual([127, 0, 8, 1, 0, 0, 0, 60]);
+    expect(await boot(a, { giaddr: far })).toBe('127.0.8.100');
+    expect(await boot(a)).toBe('127.0.0.100');
+    await server.close();
+    await start();
+    expect(await boot(b, { giaddr: far })).toBe('127.0.8.101');
+    expect(await boot(a, { giaddr: far })).toBe('127.0.8.100');
+  });
+
+  test('renews with us without its relay agent', async () => {
+    await boot(a, { giaddr: far });
+    const client = await Peer.open('127.0.8.100', port + 1);
+    client.send(packet(types.request, a, {}, { giaddr: none, ciaddr: '127.0.8.100' }), port);
+    const got = await client.next();
+    client.close();
+    expect(parsePacket(got!.data)).toMatchObject({ yiaddr: '127.0.8.100', ciaddr: '127.0.8.100' });
+  });
+
+  test('keeps an address for a machine, and else for its port, which the log names', async () => {
+    reservation = async (mac, network) => (mac === a && network.address === '127.0.8.0' ? '127.0.8.50' : undefined);
+    expect(await boot(a, port82('ge-0/0/7'))).toBe('127.0.8.50');
+    expect(await boot(a)).toBe('127.0.0.100');
+    expect(await boot(b, port82('ge-0/0/7', 'leaf1'))).toBe('127.0.8.7');
+    expect(await boot('52:54:00:00:00:0c', port82('x', '\u0000\u0001'))).toBe('127.0.8.8');
+    expect(log.lines.slice(-2)).toEqual([
+      ['info', 'DHCP', { mac: b, address: '127.0.8.7', file: '', relay: far, circuit: 'ge-0/0/7', remote: 'leaf1' }],
+      [
+        'info',
+        'DHCP',
+        { mac: '52:54:00:00:00:0c', address: '127.0.8.8', file: '', relay: far, circuit: 'x', remote: '0x0001' },
+      ],
+    ]);
+  });
+
+  test('10 an option 82 that goes past its end keeps no address, and is sent back as it came', async () => {
+    const broken = Buffer.from([1, 8, ...Buffer.from('ge-0/0/7'), 2, 200, 65]);
+    const offer = await answer(types.discover, b, {}, { giaddr: far, options: new Map([[82, broken]]) });
+    expect(offer!.yiaddr).toBe('127.0.8.100');
+    expect(offer!.options.get(82)).toEqual(broken);
+  });
+});
+
 test('a released address is free', async () => {
   await boot(a);
   await ask(types.release, a, { 54: '127.0.0.1' }, { ciaddr: '127.0.0.100' });
@@ -162,6 +247,18 @@ test('15 another server that a machine chose is told of once a minute, and never
       { server: '127.0.0.9', network: '127.0.0.1/24', mac: a },
     ],
   ]);
+  expect(leases.list()).toEqual({});
+});
+
+test('16 our own offer that comes back is let be, and taken for nobody else’s', async () => {
+  const offer = await answer(types.discover, a);
+  peer.send(encodePacket({ ...offer!, giaddr: none }), port);
+  expect(await answer(types.inform, b, {}, { ciaddr: '127.0.0.50' })).toMatchObject({ mac: b });
+  expect(log.lines.filter(([level]) => level === 'warn')).toEqual([]);
+});
+
+test('our own question for other servers takes no address', async () => {
+  expect(await ask(types.discover, '00:00:00:00:00:00')).toBeUndefined();
   expect(leases.list()).toEqual({});
 });
 

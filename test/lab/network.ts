@@ -20,8 +20,9 @@ let made = 0;
 
 /**
  * @param address of the bridge, CIDR: where the boot service is
+ * @param options `router: false` leaves router advertisements to the test
  */
-export function openNetwork(address: string): LabNetwork {
+export function openNetwork(address: string, options: { router?: boolean } = {}): LabNetwork {
   const name = `mdb-lab-${process.pid}-${made++}`;
   const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   ip('netns', 'add', name);
@@ -33,29 +34,32 @@ export function openNetwork(address: string): LabNetwork {
   ip('-n', name, 'link', 'set', 'br0', 'up');
   // iPXE waits 16 s for a router of IPv6 where there is none.
   ip('-n', name, 'addr', 'add', 'fd77::1/64', 'dev', 'br0', 'nodad');
-  const router = spawn(
-    inside[0]!,
-    [
-      ...inside.slice(1),
-      'dnsmasq',
-      '-k',
-      '-C',
-      '/dev/null',
-      '--port=0',
-      '--interface=br0',
-      '--enable-ra',
-      '--user=root',
-    ].concat([
-      '--dhcp-range=fd77::,ra-only,64,10m',
-      '--ra-param=br0,4,600',
-      '--dhcp-leasefile=/dev/null',
-      '--pid-file=',
-    ]),
-    { stdio: 'ignore' },
-  );
+  const router =
+    options.router === false
+      ? undefined
+      : spawn(
+          inside[0]!,
+          [
+            ...inside.slice(1),
+            'dnsmasq',
+            '-k',
+            '-C',
+            '/dev/null',
+            '--port=0',
+            '--interface=br0',
+            '--enable-ra',
+            '--user=root',
+          ].concat([
+            '--dhcp-range=fd77::,ra-only,64,10m',
+            '--ra-param=br0,4,600',
+            '--dhcp-leasefile=/dev/null',
+            '--pid-file=',
+          ]),
+          { stdio: 'ignore' },
+        );
   const close = () => {
     process.removeListener('exit', close);
-    router.kill('SIGKILL');
+    router?.kill('SIGKILL');
     for (const place of [...joined, name]) ip('netns', 'delete', place);
   };
   process.once('exit', close);
