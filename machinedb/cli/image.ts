@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { createPublicKey, verify } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ImageManifest, SignedImage } from '../../shared/boot.ts';
 import type { Client } from '../../shared/client.ts';
-import { imageText } from '../../shared/image-text.ts';
+import { doubtOf } from '../../shared/signed-image.ts';
 import { exitCodes, Failure } from './failure.ts';
 import type { Terminal } from './run.ts';
 
@@ -87,13 +86,9 @@ function builder(args: string[]): unknown {
   return JSON.parse(stdout);
 }
 
-async function checkSignature(client: Client, { manifest, signature, key }: SignedImage): Promise<string[]> {
-  const { wanted_keys } = await client.call('getTrust', {});
-  const spki = wanted_keys.find(({ id }) => id === key)?.public_key;
-  if (spki === undefined) return [`it is signed by key ${key}, which is not trusted`];
-  const publicKey = createPublicKey({ key: Buffer.from(spki, 'base64'), format: 'der', type: 'spki' });
-  const holds = verify(null, Buffer.from(imageText(manifest)), publicKey, Buffer.from(signature, 'base64'));
-  return holds ? [] : ['its signature does not hold'];
+async function checkSignature(client: Client, image: SignedImage): Promise<string[]> {
+  const doubt = doubtOf(image, (await client.call('getTrust', {})).wanted_keys);
+  return doubt === undefined ? [] : [doubt];
 }
 
 function checkFiles(directory: string, manifest: ImageManifest): string[] {
