@@ -5,6 +5,7 @@ import type { BootAnswer, BootRequest } from '../shared/boot.ts';
 import { fromNumber, maskOf, networkOf, toNumber } from './dhcp/ipv4.ts';
 import { Leases } from './dhcp/leases.ts';
 import { startDhcp } from './dhcp/server.ts';
+import type { Origin } from './http/files.ts';
 import { type BootHttp, startBootHttp } from './http/server.ts';
 import { startTftp } from './tftp/server.ts';
 
@@ -31,6 +32,8 @@ export interface PxeOptions {
   directory: string;
   /** Folder of the images' files, each named by its SHA-256. */
   files: string;
+  /** Where missing or damaged files are had; undefined: nowhere. */
+  origin?: Origin;
   /** Folder of iPXE's loaders; Debian's package ipxe. */
   loaders?: string;
   httpPort: number;
@@ -70,6 +73,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
       address,
       port: options.httpPort,
       files: options.files,
+      origin: options.origin,
       decide: options.decide,
       arguments: options.arguments,
       log,

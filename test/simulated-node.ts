@@ -13,14 +13,17 @@ import {
 import { ApiError } from '../shared/client.ts';
 import type { DaemonProcess } from './harness.ts';
 
+/** Where a node speaks: a daemon, or a relay before it. */
+export type Door = Pick<DaemonProcess, 'url' | 'connection'>;
+
 /** A machine that speaks the agent's protocol, without being one: hundreds of them fit in a test. */
 export interface SimulatedNode {
   identity: Identity;
   hardware: ClaimedHardware;
-  enrol(daemon: DaemonProcess, joinToken?: string): Promise<Enrolled>;
+  enrol(daemon: Door, joinToken?: string): Promise<Enrolled>;
   /** Reports sections by the next number; `node` and a token are had when absent. */
-  report(daemon: DaemonProcess, sections: Record<string, unknown>): Promise<{ hashes: Record<string, string> }>;
-  token(daemon: DaemonProcess): Promise<string>;
+  report(daemon: Door, sections: Record<string, unknown>): Promise<{ hashes: Record<string, string> }>;
+  token(daemon: Door): Promise<string>;
   node: string | undefined;
 }
 
@@ -28,7 +31,7 @@ const keepAlive = new https.Agent({ keepAlive: true, maxSockets: 64 });
 
 /** Sends a request to a daemon as a node does; throws ApiError for all but 2xx. */
 export async function request<Reply>(
-  daemon: DaemonProcess,
+  daemon: Door,
   method: string,
   path: string,
   body?: string,

@@ -27,7 +27,8 @@ export function readConnection(environment: Record<string, string | undefined>):
   }
   return {
     url,
-    token: environment.MACHINEDB_TOKEN ?? readToken(environment.MACHINEDB_TOKEN_FILE ?? join(state, 'operator.token')),
+    token:
+      environment.MACHINEDB_TOKEN ?? readPrivateFile(environment.MACHINEDB_TOKEN_FILE ?? join(state, 'operator.token')),
     ca: url.protocol === 'https:' ? readFileSync(caFile, 'utf8') : undefined,
   };
 }
@@ -43,7 +44,8 @@ function parseUrl(text: string): URL {
   return url;
 }
 
-function readToken(file: string): string | undefined {
+/** A secret out of a file that nobody else may read; undefined: it is not there. Throws Failure when others can read it. */
+export function readPrivateFile(file: string): string | undefined {
   if (!existsSync(file)) return undefined;
   if ((statSync(file).mode & 0o077) !== 0) {
     throw new Failure(

@@ -13,6 +13,7 @@ import { describe, runCommand, type Terminal } from './run.ts';
 const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
   ['image build|verify', 'Make an image and take it into the catalogue; check one'],
+  ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -44,6 +45,8 @@ async function main(
   if (first === 'image' && (second === 'build' || second === 'verify'))
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
+  // The boot service is loaded by those who run it.
+  if (first === 'pxe') return await (await import('./pxe.ts')).runPxe(argv.slice(1), terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);
   const two = commands.find(({ words }) => words === `${first} ${second}`);
   const one = commands.find(({ words }) => words === first);

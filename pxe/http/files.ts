@@ -10,19 +10,40 @@ const PIECE = 1024 * 1024;
 /** Files on their way at a time: each holds a piece or two in memory, and 5,000 machines may start at once. */
 const MOST_STREAMS = 128;
 
+/** Where files come from that are not here yet. */
+export interface Origin {
+  /** Notes that a file is asked for. */
+  use(sha256: string): void;
+  /** Puts a good copy in the place of a missing or damaged file; false: no such file is known. Throws when it cannot. */
+  fetch(sha256: string): Promise<boolean>;
+}
+
+/** Seconds after which a file is asked for again that could not be had. */
+const AGAIN_S = 5;
+
 /** Serves files by their SHA-256, each checked before its first byte goes out, and again when it was touched. */
 export class Files {
   readonly #directory: string;
   readonly #checked = new Map<string, Promise<boolean>>();
   readonly #slots = new Slots(MOST_STREAMS);
+  readonly #origin: Origin | undefined;
 
-  constructor(directory: string) {
+  /** @param origin of files that are missing or damaged; undefined: there is none */
+  constructor(directory: string, origin?: Origin) {
     this.#directory = directory;
+    this.#origin = origin;
   }
 
   /** Answers GET and HEAD with ranges (RFC 9110, section 14); a file that is not what its name says is refused. */
   async serve(request: IncomingMessage, response: ServerResponse, sha256: string): Promise<void> {
     const path = join(this.#directory, sha256);
+    try {
+      await this.#complete(path, sha256);
+    } catch (error) {
+      const headers = { 'content-type': 'text/plain', 'retry-after': String(AGAIN_S) };
+      response.writeHead(503, headers).end(`the file ${sha256} cannot be had now: ${(error as Error).message}`);
+      return;
+    }
     const found = await stat(path).catch(() => undefined);
     if (found?.isFile() !== true)
       return refuse(
@@ -56,6 +77,13 @@ export class Files {
       // A client that goes away ends its stream, and nothing else.
       await pipeline(createReadStream(path, { start, end, highWaterMark: PIECE }), response).catch(() => undefined);
     });
+  }
+
+  async #complete(path: string, sha256: string): Promise<void> {
+    if (this.#origin === undefined) return;
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() !== true || !(await this.#check(path, sha256, found))) await this.#origin.fetch(sha256);
+    this.#origin.use(sha256);
   }
 
   #check(path: string, sha256: string, { ino, size, mtimeMs, ctimeMs }: Stats): Promise<boolean> {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type BootAnswer, type BootRequest, bootAnswer, bootRequest } from '../../shared/boot.ts';
-import { Files } from './files.ts';
+import { Files, type Origin } from './files.ts';
 import { firstScript, renderIpxe } from './ipxe.ts';
 
 export interface BootHttpOptions {
@@ -10,6 +10,8 @@ export interface BootHttpOptions {
   port: number;
   /** Folder of the files, each named by its SHA-256. */
   files: string;
+  /** Where missing or damaged files are had. */
+  origin?: Origin | undefined;
   idleMs?: number;
   decide: (request: BootRequest) => Promise<BootAnswer>;
   /** Words for the kernel that only this boot service knows, such as where it is. */
@@ -32,7 +34,7 @@ const platforms: Record<string, number> = { efi: 7, pcbios: 0 };
 
 /** Serves boot scripts and files to loaders and installers, over plain HTTP: what they fetch is judged by its digest. */
 export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp> {
-  const files = new Files(options.files);
+  const files = new Files(options.files, options.origin);
   let url = '';
   const server = createServer(
     { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
