@@ -1,4 +1,5 @@
 import type { Report } from '../shared/api/agent.ts';
+import { formatOrder, saidText } from '../shared/said-text.ts';
 import { backoffMs } from './client/backoff.ts';
 import type { Clock } from './client/clock.ts';
 import { type Enrolled, enrol, fetchToken, roundTrip, type Token } from './client/enrolment.ts';
@@ -111,6 +112,8 @@ class Agent {
   #node: string | undefined;
   #token: Token | undefined;
   #seq: number;
+  /** Number of what was told last, besides reports. */
+  #told: number;
   /** What the server has of us, by its own word; undefined until asked. */
   #stored: Hashes | undefined;
   #rejected = new Set<string>();
@@ -125,6 +128,7 @@ class Agent {
     this.#identity = openIdentity(options.directory, hardwareOf(facts));
     this.#node = this.#identity.node;
     this.#seq = options.firstSeq;
+    this.#told = options.firstSeq;
     if (this.#identity.dropped)
       options.log('this disk came from another machine: its identity was dropped, and the machine enrols anew');
   }
@@ -290,13 +294,25 @@ class Agent {
       facts: this.#facts,
       signal,
       // What takes as long as an install may outlive the token that it began with.
-      send: async (request) => await send(this.#server, { ...request, token: (await this.#freshToken()) ?? token }),
+      send: async (request) => {
+        const fresh = (await this.#freshToken()) ?? token;
+        return await send(this.#server, { ...request, token: fresh, headers: this.#signed(request) });
+      },
       roundTrip: (from) => roundTrip(this.#server, this.#identity, this.#node!, from),
     };
     if (!(await duty.work(door))) return false;
     this.#facts = await look(this.#options);
     await this.#report(token);
     return true;
+  }
+
+  /** What is told is signed, and numbered within the boot: a relay may have to bring it later. */
+  #signed({ method, path, body, headers }: Omit<HttpRequest, 'token'>): Record<string, string> {
+    if (body === undefined) return headers ?? {};
+    this.#told += 1;
+    const order = { boot_id: this.#options.bootId, n: this.#told };
+    const signature = signText(this.#identity, saidText(method, path, order, body));
+    return { ...headers, 'machinedb-said': formatOrder(order), 'machinedb-signature': signature };
   }
 
   /** A session, or undefined where only plain requests get through. */

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { OperatorScope } from '../shared/api/row.ts';
 import type { Input, Operation, Reply } from '../shared/api.ts';
@@ -31,6 +32,7 @@ export interface Context {
 export type Caller =
   | { kind: 'public' }
   | { kind: 'operator'; name: string; scopes: readonly OperatorScope[]; expiresAt: number | undefined; token: string }
+  | { kind: 'relay'; id: string; name: string; site: string; token: string }
   | { kind: 'node'; node: string; level: 'claimed' | 'approved' | 'attested'; fingerprint: string; expiresAt: number };
 
 export interface Request<O extends Operation> {
@@ -48,6 +50,8 @@ export interface Extra {
   etag?: string;
   /** Media type of a text reply. */
   type?: string;
+  /** A file to send instead of the reply. */
+  file?: { stream: Readable; size: number };
 }
 
 export type Handler<O extends Operation> = (context: Context, request: Request<O>, extra: Extra) => Promise<Reply<O>>;
@@ -56,5 +60,6 @@ export type Handlers<O extends Operation = Operation> = { [K in O]: Handler<K> }
 /** Name of who asks, for the audit trail. */
 export function actor(caller: Caller): string {
   if (caller.kind === 'operator') return caller.name;
+  if (caller.kind === 'relay') return `relay/${caller.name}`;
   return caller.kind === 'node' ? `node/${caller.node}` : 'public';
 }

@@ -23,6 +23,7 @@ export function openapiDocument(): JsonObject {
       securitySchemes: {
         operator: { type: 'http', scheme: 'bearer', description: "An operator's token" },
         node: { type: 'http', scheme: 'bearer', description: "A node's short-lived token, from POST /v1/token" },
+        relay: { type: 'http', scheme: 'bearer', description: "A relay's token, from POST /v1/relays" },
       },
     },
   };
@@ -30,7 +31,7 @@ export function openapiDocument(): JsonObject {
 
 function operationObject(operation: string, definition: Row): JsonObject {
   const { scope } = definition;
-  const security = scope === 'public' ? [] : [{ [scope.startsWith('node:') ? 'node' : 'operator']: [] }];
+  const security = scope === 'public' ? [] : [{ [schemeOf(scope)]: [] }];
   return {
     operationId: operation,
     summary: definition.summary,
@@ -45,6 +46,11 @@ function operationObject(operation: string, definition: Row): JsonObject {
       default: { description: 'Problem', content: { 'application/problem+json': { schema: { type: 'object' } } } },
     },
   };
+}
+
+function schemeOf(scope: Row['scope']): string {
+  if (scope === 'relay') return 'relay';
+  return scope.startsWith('node:') ? 'node' : 'operator';
 }
 
 function json(schema: z.ZodType, io: 'input' | 'output'): JsonObject {

@@ -245,6 +245,17 @@ export interface Database {
     created_by: string;
     created_at: Time;
   };
+  relay: {
+    id: Generated<string>;
+    name: string;
+    site: string;
+    hash: string;
+    created_by: string;
+    created_at: Time;
+    seen_at: OptionalTime;
+    revoked_at: OptionalTime;
+  };
+  node_said: { node: string; boot_id: string; n: number; at: Time };
   approval_rule: {
     name: string;
     serials: string[] | null;

@@ -4,7 +4,7 @@ import type { BootAnswer, BootRequest } from '../shared/boot.ts';
 import type { Loader } from './dhcp/boot-file.ts';
 import { serveDhcp } from './dhcp/serve.ts';
 import type { RelayedSubnet } from './dhcp/subnets.ts';
-import { Files } from './http/files.ts';
+import { Files, type Origin } from './http/files.ts';
 import { type BootHttp, IDLE_MS, startBootHttp } from './http/server.ts';
 import { putLoaders } from './loaders.ts';
 import { rackOf } from './rack.ts';
@@ -45,6 +45,8 @@ export interface PxeOptions {
   files: string;
   /** What UEFI machines start; iPXE when nothing is said. */
   loader?: Loader;
+  /** Where missing or damaged files are had; undefined: nowhere. */
+  origin?: Origin;
   /** Folder of iPXE's loaders; Debian's package ipxe. */
   loaders?: string;
   httpPort: number;
@@ -85,6 +87,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
     isKnown: options.isKnown,
     byNginx: options.nginx !== undefined,
     patienceMs: IDLE_MS,
+    origin: options.origin,
   });
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {

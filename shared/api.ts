@@ -4,6 +4,7 @@ import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
 import { placeRows } from './api/places.ts';
+import { relayRows } from './api/relay.ts';
 import { rolloutRows } from './api/rollout.ts';
 import type { Row } from './api/row.ts';
 import { serviceRows } from './api/service.ts';
@@ -16,6 +17,7 @@ export const api = {
   ...agentRows,
   ...installRows,
   ...rolloutRows,
+  ...relayRows,
   ...serviceRows,
 };
 export type Api = typeof api;

@@ -4,7 +4,7 @@ import { name } from './sections/name.ts';
 /** Label of the root file system of golden images: GRUB and the kernel find it by that. */
 export const ROOT_LABEL = 'machinedb-root';
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 hexadecimal digits');
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 is 64 hexadecimal digits');
 
 /** One word of a kernel's command line. Nothing that ends a line, quotes, or means something to a loader gets through. */
 export const kernelArgument = z

@@ -20,6 +20,8 @@ async function serve(): Promise<void> {
     arguments: () => [],
     log: { info: (data, message) => say({ ...data, message }), warn: (data, message) => say({ ...data, message }) },
     now: Date.now,
+    isKnown: async () => true,
+    random: Math.random,
   });
   process.on('SIGTERM', () => void pxe.close().then(() => process.exit()));
   say({ message: 'ready' });

@@ -11,16 +11,27 @@ import {
   signText,
 } from '../agent/client/identity.ts';
 import { ApiError } from '../shared/client.ts';
+import { formatOrder, saidText } from '../shared/said-text.ts';
 import type { DaemonProcess } from './harness.ts';
+
+/** Where a node speaks: a daemon, or a relay before it. */
+export type Door = Pick<DaemonProcess, 'url' | 'connection'>;
 
 /** A machine that speaks the agent's protocol, without being one: hundreds of them fit in a test. */
 export interface SimulatedNode {
   identity: Identity;
   hardware: ClaimedHardware;
-  enrol(daemon: DaemonProcess, joinToken?: string): Promise<Enrolled>;
+  enrol(daemon: Door, joinToken?: string): Promise<Enrolled>;
   /** Reports sections by the next number; `node` and a token are had when absent. */
-  report(daemon: DaemonProcess, sections: Record<string, unknown>): Promise<{ hashes: Record<string, string> }>;
-  token(daemon: DaemonProcess): Promise<string>;
+  report(daemon: Door, sections: Record<string, unknown>): Promise<{ hashes: Record<string, string> }>;
+  token(daemon: Door): Promise<string>;
+  /** Tells what became of its wanted state, signed as the agent signs it. */
+  applied(
+    daemon: Door,
+    outcome: { generation: number; outcome: string; steps: string[]; reason?: string },
+  ): Promise<object>;
+  /** Begins another boot: it has no token any more, and its numbers begin anew. */
+  reboot(): void;
   node: string | undefined;
 }
 
@@ -28,7 +39,7 @@ const keepAlive = new https.Agent({ keepAlive: true, maxSockets: 64 });
 
 /** Sends a request to a daemon as a node does; throws ApiError for all but 2xx. */
 export async function request<Reply>(
-  daemon: DaemonProcess,
+  daemon: Door,
   method: string,
   path: string,
   body?: string,
@@ -65,13 +76,15 @@ export function simulateNode(directory: string, index: number): SimulatedNode {
   rmSync(state, { recursive: true });
   let token: string | undefined;
   let seq = 0;
+  let boots = 0;
+  const bootId = () => `boot-${index}${boots === 0 ? '' : `-${boots}`}`;
   const node: SimulatedNode = {
     identity,
     hardware,
     node: undefined,
     async enrol(daemon, joinToken) {
       const { nonce } = await request<{ nonce: string }>(daemon, 'POST', '/v1/nonce');
-      const claim = makeClaim(identity, { nonce, hardware, bootId: `boot-${index}`, joinToken });
+      const claim = makeClaim(identity, { nonce, hardware, bootId: bootId(), joinToken });
       const enrolled = await request<Enrolled>(daemon, 'POST', '/v1/enrol', JSON.stringify(claim));
       node.node = enrolled.node;
       return enrolled;
@@ -94,11 +107,25 @@ export function simulateNode(directory: string, index: number): SimulatedNode {
     },
     async report(daemon, sections) {
       seq += 1;
-      const body = JSON.stringify({ boot_id: `boot-${index}`, seq, version: '0.1.0', sections });
+      const body = JSON.stringify({ boot_id: bootId(), seq, version: '0.1.0', sections });
       return await request(daemon, 'PUT', '/v1/self/observed', body, {
         authorization: `Bearer ${await node.token(daemon)}`,
         'machinedb-signature': signText(identity, `machinedb-report\n${body}`),
       });
+    },
+    async applied(daemon, outcome) {
+      seq += 1;
+      const [path, body, order] = ['/v1/self/applied', JSON.stringify(outcome), { boot_id: bootId(), n: seq }];
+      return await request(daemon, 'PUT', path, body, {
+        authorization: `Bearer ${await node.token(daemon)}`,
+        'machinedb-said': formatOrder(order),
+        'machinedb-signature': signText(identity, saidText('PUT', path, order, body)),
+      });
+    },
+    reboot() {
+      boots += 1;
+      seq = 0;
+      token = undefined;
     },
   };
   return node;

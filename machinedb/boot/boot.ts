@@ -3,10 +3,30 @@ import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
 import type { Context } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { newestDiscovery } from '../install/catalogue.ts';
-import { type BootNode, decideBoot } from './decide.ts';
+import { type BootFacts, type BootNode, decideBoot } from './decide.ts';
 
-/** Answers how a machine boots, and why. It only reads. */
-export async function explainBoot({ db, keys, now }: Context, request: BootRequest): Promise<BootAnswer> {
+/**
+ * Answers how a machine boots, and why. It only reads.
+ *
+ * @param site whose relay asks: a node of another site is a machine that nobody knows; undefined: every node counts
+ */
+export async function explainBoot(context: Context, request: BootRequest, site?: string): Promise<BootAnswer> {
+  const rows = await bootNodes(context.db)
+    .where(
+      sql<boolean>`node.id in (
+        select node from node_now where macs @> array[${request.mac}]::text[]
+        union select node from node_hint where hint = ${`mac:${request.mac}`}
+        union select node from intended_mac where mac = ${request.mac}::macaddr)`,
+    )
+    .execute();
+  const nodes = rows
+    .filter((row) => site === undefined || row.site === null || row.site === site)
+    .map((row) => toBootNode(row, request.mac));
+  return decideBoot({ nodes, ...(await bootFacts(context)) });
+}
+
+/** What every decision of now is made of, besides the node. */
+export async function bootFacts({ db, keys, now }: Context): Promise<Omit<BootFacts, 'nodes'>> {
   const words = [
     'quiet',
     'console=tty0',
@@ -17,16 +37,12 @@ export async function explainBoot({ db, keys, now }: Context, request: BootReque
     // A machine whose clock says 1970 learns from it what time it is at least.
     `machinedb.time=${Math.floor(now() / 1000)}`,
   ];
-  return decideBoot({
-    nodes: await nodesOf(db, request.mac),
-    discovery: await newestDiscovery(db),
-    arguments: words,
-  });
+  return { discovery: await newestDiscovery(db), arguments: words };
 }
 
-/** Nodes that reported the MAC, claimed with it, or are intended to have it. */
-async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
-  const rows = await db
+/** Nodes in the order of their ids, with what decides how they boot. */
+export function bootNodes(db: Reader) {
+  return db
     .selectFrom('node')
     .innerJoin('node_now as n', 'n.node', 'node.id')
     .select([
@@ -40,26 +56,31 @@ async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
       'node.installed',
       'node.install_progress as progress',
       'node.starts_disk as startsDisk',
+      'n.site',
       'n.wanted',
       'n.observed',
     ])
     .where('node.state', '<>', 'retired')
-    .where(
-      sql<boolean>`node.id in (
-        select node from node_now where macs @> array[${mac}]::text[]
-        union select node from node_hint where hint = ${`mac:${mac}`}
-        union select node from intended_mac where mac = ${mac}::macaddr)`,
-    )
-    .orderBy('node.id')
-    .execute();
-  return rows.map(({ wanted, observed, ...row }) => ({ ...row, addresses: addressesOfCard(wanted, observed, mac) }));
+    .orderBy('node.id');
+}
+
+type Row = Awaited<ReturnType<ReturnType<typeof bootNodes>['execute']>>[number];
+
+/** @param mac the card that asks */
+export function toBootNode({ wanted, observed, site: _, ...row }: Row, mac: string): BootNode {
+  return { ...row, addresses: addressesOfCard(wanted, observed, mac) };
 }
 
 interface Network {
   interfaces?: Record<string, { mac?: string; addresses?: Record<string, unknown> }>;
 }
 
-function addressesOfCard(wanted: Record<string, unknown>, observed: Record<string, unknown>, mac: string): string[] {
+/** Wanted addresses of the node's card with this MAC, CIDR. */
+export function addressesOfCard(
+  wanted: Record<string, unknown>,
+  observed: Record<string, unknown>,
+  mac: string,
+): string[] {
   const cards = Object.entries((observed.network as Network | undefined)?.interfaces ?? {});
   const name = cards.find(([, card]) => card.mac === mac)?.[0];
   const interfaces = (wanted.network as Network | undefined)?.interfaces ?? {};

@@ -87,6 +87,13 @@ export const commands: Command[] = [
   },
   { words: 'token create', operation: 'createToken' },
   { words: 'token revoke', operation: 'revokeToken', positionals: ['id'] },
+  {
+    words: 'relay list',
+    operation: 'listRelays',
+    columns: ['name', 'site', 'created_by', 'created_at', 'seen_at', 'revoked_at'],
+  },
+  { words: 'relay create', operation: 'createRelay', positionals: ['name'] },
+  { words: 'relay revoke', operation: 'revokeRelay', positionals: ['relay'] },
   { words: 'join-token create', operation: 'createJoinToken' },
   {
     words: 'rule list',

@@ -15,6 +15,7 @@ const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
   ['image build|verify|iso', 'Make an image and take it into the catalogue; check one; make a medium that boots it'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
+  ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -47,6 +48,8 @@ async function main(
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
+  // The boot service is loaded by those who run it.
+  if (first === 'pxe') return await (await import('./pxe.ts')).runPxe(argv.slice(1), terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);
   const two = commands.find(({ words }) => words === `${first} ${second}`);
   const one = commands.find(({ words }) => words === first);

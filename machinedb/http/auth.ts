@@ -1,5 +1,6 @@
 import type { Scope } from '../../shared/api/row.ts';
 import type { Caller, Context } from '../context.ts';
+import { RELAY_PREFIX, relayCaller } from '../relays/relay-token.ts';
 import { type NodeToken, readNodeToken } from '../trust/node-token.ts';
 import { hashToken, OPERATOR_PREFIX } from '../trust/operator-token.ts';
 import { Problem } from './problem.ts';
@@ -14,9 +15,15 @@ const refused = () =>
 export async function authenticate(context: Context, header: string | undefined): Promise<Caller> {
   const token = /^Bearer ([\x21-\x7e]{1,1000})$/i.exec(header ?? '')?.[1];
   if (token === undefined) throw refused();
-  const caller = token.startsWith(OPERATOR_PREFIX) ? await operator(context, token) : await node(context, token);
+  const caller = await callerOf(context, token);
   if (caller === undefined) throw refused();
   return caller;
+}
+
+async function callerOf(context: Context, token: string): Promise<Caller | undefined> {
+  if (token.startsWith(OPERATOR_PREFIX)) return await operator(context, token);
+  if (token.startsWith(RELAY_PREFIX)) return await relayCaller(context.db, token);
+  return await node(context, token);
 }
 
 async function operator(context: Context, token: string): Promise<Caller | undefined> {
@@ -54,7 +61,8 @@ async function nodeOf(context: Context, content: NodeToken): Promise<Caller | un
 /** Whether a caller that was admitted earlier still is: for connections that stay open. */
 export async function stillValid(context: Context, caller: Caller): Promise<boolean> {
   if (caller.kind === 'public') return true;
-  if (caller.kind === 'operator') return (await operator(context, caller.token)) !== undefined;
+  if (caller.kind === 'operator' || caller.kind === 'relay')
+    return (await callerOf(context, caller.token)) !== undefined;
   const { node: id, fingerprint, expiresAt } = caller;
   if (context.now() > expiresAt) return false;
   const now = await nodeOf(context, { node: id, fingerprint, expiresAt });
@@ -65,11 +73,14 @@ export async function stillValid(context: Context, caller: Caller): Promise<bool
 export function authorize(caller: Caller, scope: Scope): void {
   if (scope === 'public') return;
   if (caller.kind === 'operator' && caller.scopes.includes(scope as never)) return;
+  if (caller.kind === 'relay' && scope === 'relay') return;
   if (caller.kind === 'node' && (scope === 'node:claimed' || (scope === 'node:approved' && caller.level !== 'claimed')))
     return;
   const has =
     caller.kind === 'operator'
       ? `the token "${caller.name}" has scope ${caller.scopes.join(', ')}`
-      : `a node's token of level ${caller.kind === 'node' ? caller.level : 'none'}`;
+      : caller.kind === 'relay'
+        ? `the token of relay ${caller.name} is for its own doors`
+        : `a node's token of level ${caller.kind === 'node' ? caller.level : 'none'}`;
   throw new Problem('forbidden', `this needs scope ${scope}, and ${has}`);
 }

@@ -43,6 +43,7 @@ const collisions: Record<string, (key: string) => string> = {
   node_now_fqdn: (key) => `the name ${key} was given to another node just now: take another`,
   placement_no_overlap: () => 'another machine was placed there just now: read the rack again, and take other units',
   allocation_pkey: (key) => `address ${key} was given to another node just now: take another`,
+  relay_name: (key) => `there is a relay "${key}": revoke it first, or take another name`,
   intended_mac_pkey: (key) => `MAC ${key} was intended for another node just now: a port is in one machine`,
 };
 
@@ -67,4 +68,5 @@ const users: Record<string, string> = {
   network: 'a network',
   approval_rule: 'an approval rule',
   join_token: 'a join token',
+  relay: 'a relay',
 };

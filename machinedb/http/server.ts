@@ -61,7 +61,7 @@ function addRoute<O extends Operation>(server: FastifyInstance, context: Context
             if (request.ws) await admit(context, definition, request);
           },
           wsHandler: (connection: WebSocket, request: FastifyRequest) => {
-            void openSocket(context, operation, definition, connection, request);
+            void openSocket(server, context, operation, definition, connection, request);
           },
         }),
   });
@@ -81,6 +81,7 @@ async function admit(context: Context, definition: Row, request: FastifyRequest)
 }
 
 async function openSocket<O extends Operation>(
+  server: FastifyInstance,
   context: Context,
   operation: O,
   definition: Row,
@@ -91,7 +92,7 @@ async function openSocket<O extends Operation>(
   connection.on('error', (error) => context.log.debug({ operation, cause: error.message }, 'websocket closed'));
   try {
     const parsed = toRequest<O>(definition, request, admitted.get(request)!);
-    await sockets[operation as keyof typeof sockets]!(context, parsed as never, connection);
+    await sockets[operation as keyof typeof sockets]!(context, parsed as never, connection, server);
   } catch (error) {
     const problem = toProblem(error);
     if (problem.status >= 500) context.log.error({ operation, err: error }, 'websocket failed');
@@ -123,6 +124,8 @@ async function answer<O extends Operation>(
   authorize(caller, definition.scope);
   const extra: Extra = {};
   const result = await handlers[operation](context, toRequest<O>(definition, request, caller), extra);
+  if (extra.file !== undefined)
+    return reply.type('application/octet-stream').header('content-length', extra.file.size).send(extra.file.stream);
   if (extra.etag !== undefined) {
     reply.header('etag', extra.etag);
     if (definition.method === 'GET' && request.headers['if-none-match'] === extra.etag) return reply.code(304).send();

@@ -8,7 +8,7 @@ import { Problem } from '../http/problem.ts';
 import type { Database } from '../schema.ts';
 import type { Keys } from '../trust/keys.ts';
 
-type ImageRow = Selectable<Database['image']>;
+export type ImageRow = Selectable<Database['image']>;
 
 /** An image as the API shows it. */
 export function toImage(row: ImageRow): SignedImage & { created_by: string; created_at: string } {

@@ -21,6 +21,8 @@ export async function removePlace(
   if (site !== undefined) deletion = deletion.where('site' as never, '=', site as never);
   await checkUnused(tx, table, name, site);
   if (table === 'site' || table === 'role') await checkApprovals(tx, table, name);
+  if (table === 'site')
+    await tx.deleteFrom('relay').where('site', '=', name).where('revoked_at', 'is not', null).execute();
   const { numDeletedRows } = await deletion.executeTakeFirstOrThrow();
   if (numDeletedRows === 0n)
     throw new Problem('not_found', `there is no ${table} "${name}": machinedb ${table} list shows them`);

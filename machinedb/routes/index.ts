@@ -1,5 +1,7 @@
+import type { FastifyInstance } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Context, Handlers, Request } from '../context.ts';
+import { linkSocket } from '../relays/link.ts';
 import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
 import { caRoutes } from './ca.ts';
@@ -11,6 +13,7 @@ import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
 import { placeRoutes } from './places.ts';
+import { relayRoutes } from './relays.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { secretRoutes } from './secrets.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
@@ -29,6 +32,7 @@ export const handlers: Handlers = {
   ...selfRoutes,
   ...installRoutes,
   ...rolloutRoutes,
+  ...relayRoutes,
   ...eventRoutes,
   ...inventoryRoutes,
   ...tokenRoutes,
@@ -39,6 +43,6 @@ export const handlers: Handlers = {
 
 /** What the rows with a WebSocket do on theirs. */
 export const sockets: Record<
-  'events' | 'session',
-  (context: Context, request: Request<never>, connection: WebSocket) => Promise<void>
-> = { events: eventsSocket, session: sessionSocket };
+  'events' | 'session' | 'relayLink',
+  (context: Context, request: Request<never>, connection: WebSocket, server: FastifyInstance) => Promise<void>
+> = { events: eventsSocket, session: sessionSocket, relayLink: linkSocket };

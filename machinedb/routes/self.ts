@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { WebSocket } from 'ws';
 import { heartbeat as heartbeatSchema } from '../../shared/api/agent.ts';
 import type { Caller, Context, Handlers, Request } from '../context.ts';
 import { stillValid } from '../http/auth.ts';
@@ -63,8 +62,22 @@ async function checkSignature({ db }: Context, fingerprint: string, raw: Buffer,
   throw new Problem('unauthenticated', "the header Machinedb-Signature is not the node's signature over this report");
 }
 
+/** What a session goes over: a WebSocket, or a relay's connection that carries many of them. */
+export interface SessionSocket {
+  readonly readyState: number;
+  readonly OPEN: number;
+  send(text: string): void;
+  close(code: number, reason: string): void;
+  on(event: 'message', listener: (data: unknown, isBinary: boolean) => void): unknown;
+  on(event: 'ping' | 'close', listener: () => void): unknown;
+}
+
 /** A node's session: it beats, and hears at once when something is wanted of it. */
-export async function sessionSocket(context: Context, request: Request<'session'>, socket: WebSocket): Promise<void> {
+export async function sessionSocket(
+  context: Context,
+  request: Pick<Request<'session'>, 'caller'>,
+  socket: SessionSocket,
+): Promise<void> {
   const { node, level } = nodeCaller(request.caller);
   let messages = 0;
   const close = (error: unknown) => {

@@ -71,8 +71,37 @@ export interface ServerCertificate {
  * @param now milliseconds since 1970
  */
 export async function issueServer(authorities: Authority[], names: string[], now: number): Promise<ServerCertificate> {
-  const [current, previous] = authorities as [Authority, Authority | undefined];
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  return {
+    key: x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'),
+    cert: await certifyServer(authorities, keys.publicKey, names, now + LEAF_LIFE_MS),
+  };
+}
+
+/**
+ * As issueServer(), for the key of somebody else who serves in our name.
+ *
+ * @param spki ECDSA P-256, SubjectPublicKeyInfo, DER
+ * @param until milliseconds since 1970
+ * @returns PEM chain
+ */
+export async function certifyKey(
+  authorities: Authority[],
+  spki: Buffer,
+  names: string[],
+  until: number,
+): Promise<string> {
+  const key = await webcrypto.subtle.importKey('spki', spki, ALGORITHM, true, ['verify']);
+  return await certifyServer(authorities, key, names, until);
+}
+
+async function certifyServer(
+  authorities: Authority[],
+  publicKey: webcrypto.CryptoKey,
+  names: string[],
+  until: number,
+): Promise<string> {
+  const [current, previous] = authorities as [Authority, Authority | undefined];
   const issuer = await issuerOf(current);
   const alternatives = [...new Set([SERVER_NAME, 'localhost', '127.0.0.1', '::1', ...names])];
   const leaf = await x509.X509CertificateGenerator.create({
@@ -80,9 +109,9 @@ export async function issueServer(authorities: Authority[], names: string[], now
     subject: `CN=${SERVER_NAME}`,
     issuer: issuer.name,
     notBefore: NOT_BEFORE,
-    notAfter: new Date(now + LEAF_LIFE_MS),
+    notAfter: new Date(until),
     signingKey: issuer.key,
-    publicKey: keys.publicKey,
+    publicKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -96,10 +125,7 @@ export async function issueServer(authorities: Authority[], names: string[], now
   const chain = [leaf.toString('pem')];
   if (current.cross !== undefined && previous !== undefined) chain.push(current.cross, previous.certificate);
   else chain.push(current.certificate);
-  return {
-    key: x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'),
-    cert: chain.join('\n'),
-  };
+  return chain.join('\n');
 }
 
 interface Issuer {

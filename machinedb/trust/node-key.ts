@@ -1,7 +1,6 @@
-import { createHash, createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { isSignedBy, type KeyKind } from '../../shared/node-signature.ts';
 import { Problem } from '../http/problem.ts';
-
-export type KeyKind = 'ed25519' | 'p256';
 
 /** How a key is named to people: the hash that OpenSSH users know, over the subject public key info. */
 export function fingerprintOf(spki: Buffer): string {
@@ -51,11 +50,8 @@ function isLowOrder(point: Buffer): boolean {
   return LOW_ORDER.has(unsigned.toString('hex'));
 }
 
-/** Whether `signature` (ed25519 raw; P-256 as IEEE P1363, as JOSE has it) is by the key over the bytes. */
+/** As isSignedBy(), for a key that somebody shows: one that is not accepted is told. */
 export function isSigned(spki: Buffer, kind: KeyKind, data: Buffer | string, signature: Buffer): boolean {
-  const key = readPublicKey(spki, kind);
-  const bytes = Buffer.from(data);
-  return kind === 'ed25519'
-    ? verify(null, bytes, key, signature)
-    : verify('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  readPublicKey(spki, kind);
+  return isSignedBy(spki, kind, data, signature);
 }

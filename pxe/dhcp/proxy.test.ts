@@ -23,6 +23,7 @@ beforeEach(async () => {
     ...{ server: '127.0.0.1', mask: '255.255.255.0', bootUrl: 'http://127.0.0.1:4281' },
     neighbours: new Neighbours({ own: '127.0.0.1', expected: true, log, now: Date.now }),
     ownMac: '00:00:00:00:00:01',
+    loader: 'ipxe',
     ...{ serverPort: ports.dhcp, clientPort: ports.dhcp + 1, bootPort: ports.boot, log },
   });
   peer = await Peer.open(relay, ports.dhcp);

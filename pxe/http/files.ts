@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
+import { constants, openSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -13,7 +13,19 @@ export interface FilesOptions {
   byNginx: boolean;
   /** How long a client may leave what it is sent lying, milliseconds. */
   patienceMs: number;
+  /** Where missing or damaged files are had; undefined: nowhere. */
+  origin?: Origin | undefined;
 }
+
+/** Where files come from that are not here yet. */
+export interface Origin {
+  /** Notes that a file is asked for. */
+  use(sha256: string): void;
+  /** Puts a good copy in the place of a missing or damaged file; false: no such file is known. Throws when it cannot. */
+  fetch(sha256: string): Promise<boolean>;
+}
+
+type Taken = { file: FileHandle; size: number } | { doubt: string };
 
 /** What cannot be said now, and may be in a while. */
 export class NotNow extends Error {}
@@ -30,43 +42,56 @@ export class Files {
     this.#options = options;
   }
 
-  /** Answers GET and HEAD with ranges (RFC 9110, section 14); a file that is not what its name says is refused. */
+  /** Answers GET and HEAD with ranges (RFC 9110, section 14); a file that is not what its name says is refused. Throws NotNow. */
   async serve(request: IncomingMessage, response: ServerResponse, sha256: string): Promise<void> {
-    if (!(await this.#isKnown(sha256)))
-      return refuse(response, `no image of the catalogue has a file ${sha256}: machinedb image list shows them`);
-    const file = await openFile(join(this.#options.directory, sha256));
-    if (file === undefined)
-      return refuse(
-        response,
-        `no file ${sha256} is here: build its image anew, or copy the file from where it was built`,
-      );
+    const taken = await this.#take(sha256);
+    if ('doubt' in taken) return refuse(response, taken.doubt);
     try {
-      const found = await file.stat();
-      if (!found.isFile() || !(await this.#check(file, sha256, found)))
-        return refuse(response, `the file ${sha256} is damaged: put a good copy in its place`);
-      await this.#send(request, response, file, sha256, found.size);
+      await this.#send(request, response, taken.file, sha256, taken.size);
     } finally {
-      await file.close();
+      await taken.file.close();
     }
   }
 
-  /** Opens a file as serve() would give it out; undefined when it would not. */
+  /** Opens a file as serve() would give it out; undefined when it would refuse it. Throws NotNow. */
   async open(sha256: string): Promise<{ fd: number; size: number } | undefined> {
-    const path = join(this.#options.directory, sha256);
-    const file = (await this.#isKnown(sha256)) ? await openFile(path) : undefined;
-    if (file === undefined) return undefined;
+    const taken = await this.#take(sha256);
+    if ('doubt' in taken) return undefined;
+    try {
+      return { fd: openSync(`/proc/self/fd/${taken.file.fd}`, 'r'), size: taken.size };
+    } finally {
+      await taken.file.close();
+    }
+  }
+
+  /** A file that is what its name says, had from the origin where that is not so here; or why there is none. */
+  async #take(sha256: string): Promise<Taken> {
+    const { origin } = this.#options;
+    if (!(await this.#isKnown(sha256)))
+      return { doubt: `no image of the catalogue has a file ${sha256}: machinedb image list shows them` };
+    const here = await this.#open(sha256);
+    if (origin === undefined) return here;
+    if ('doubt' in here)
+      await origin.fetch(sha256).catch((error: Error) => {
+        throw new NotNow(`the file ${sha256} cannot be had now: ${error.message}`);
+      });
+    origin.use(sha256);
+    return 'doubt' in here ? await this.#open(sha256) : here;
+  }
+
+  async #open(sha256: string): Promise<Taken> {
+    const file = await openFile(join(this.#options.directory, sha256));
+    if (file === undefined)
+      return { doubt: `no file ${sha256} is here: build its image anew, or copy the file from where it was built` };
     try {
       const found = await file.stat();
-      if (!found.isFile() || !(await this.#check(file, sha256, found))) return undefined;
-      const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      const { size, ino } = fstatSync(fd);
-      if (ino === found.ino) return { fd, size };
-      // Another one took its place since it was checked: the client asks again.
-      closeSync(fd);
-      return undefined;
-    } finally {
+      if (found.isFile() && (await this.#check(file, sha256, found))) return { file, size: found.size };
+    } catch (error) {
       await file.close();
+      throw error;
     }
+    await file.close();
+    return { doubt: `the file ${sha256} is damaged: put a good copy in its place` };
   }
 
   /** The manifests' word on a file; throws NotNow. */

@@ -1,0 +1,172 @@
+import type { RelayNode, RelaySaid } from '../../shared/api/relay.ts';
+import { hashOf } from '../../shared/hash.ts';
+import { isSignedBy } from '../../shared/node-signature.ts';
+import type { RequestHead } from '../../shared/relay-frame.ts';
+import { parseOrder, saidText } from '../../shared/said-text.ts';
+import type { Known } from './known.ts';
+import type { Reply } from './link.ts';
+import { PASS_LIFE, Passes } from './passes.ts';
+import { type Queue, QueueFull } from './queue.ts';
+import type { WantedCache } from './wanted-cache.ts';
+
+/** Seconds after which something is asked for again that only the centre can answer. */
+const AGAIN_S = 30;
+
+export interface AwayOptions {
+  known: Known;
+  queue: Queue;
+  wanted: WantedCache;
+  /** Time between two heartbeats of a node, milliseconds. */
+  heartbeatMs: number;
+  now: () => number;
+  /** Uniform in [0, 1). */
+  random: () => number;
+}
+
+/**
+ * What the relay answers agents while the centre is away: it knows their keys, so they prove to it who they are; what they tell,
+ * signed, is queued; what is wanted of them they get as the centre signed it. All else waits for the centre.
+ */
+export class AwayAnswers {
+  readonly #options: AwayOptions;
+  readonly #passes: Passes;
+  /** Node → section → hash of what it reported here. Forgotten when the centre is back. */
+  readonly #hashes = new Map<string, Record<string, string>>();
+
+  constructor(options: AwayOptions) {
+    this.#options = options;
+    this.#passes = new Passes(options.now);
+  }
+
+  /** The centre is back: what nodes told is its to know now. */
+  forget(): void {
+    this.#hashes.clear();
+  }
+
+  /** The node whose pass the header carries. */
+  holder(header: string | undefined): RelayNode | undefined {
+    return this.#passes.holder(header, (id) => this.#options.known.node(id));
+  }
+
+  async answer({ method, path, headers }: RequestHead, body: Buffer): Promise<Reply> {
+    const line = `${method} ${path}`;
+    const { known, wanted } = this.#options;
+    const trust = known.self?.trust;
+    if (trust === undefined) return waiting();
+    if (line === 'POST /v1/nonce') return json(200, { nonce: this.#passes.nonce(), expires_in: 300 });
+    if (line === 'POST /v1/token') return this.#token(body);
+    if (!path.startsWith('/v1/self')) return waiting();
+    const node = this.holder(headers.authorization);
+    if (node === undefined) return problem(401, 'unauthenticated', 'the centre is away: take a new token from here');
+    if (line === 'GET /v1/self') {
+      const { level } = node;
+      return json(200, { node: node.node, state: '', level, hashes: this.#hashes.get(node.node) ?? {}, generation: 0 });
+    }
+    if (line === 'POST /v1/self/heartbeat') return json(200, this.beat());
+    if (line === 'PUT /v1/self/observed') return await this.#observed(node, headers, body);
+    if (node.level !== 'approved' && node.level !== 'attested')
+      return problem(403, 'forbidden', 'this needs an approved node');
+    if (line === 'PUT /v1/self/applied') return await this.#applied(node, headers, body);
+    if (line === 'POST /v1/self/slot')
+      return json(200, { go: false, reason: 'the centre is away: nothing new is applied until it is back' });
+    if (line === 'GET /v1/self/wanted') {
+      const signed = await wanted.get(node.node, trust);
+      return signed === undefined
+        ? problem(404, 'not_found', 'nothing is wanted of this node here')
+        : json(200, signed);
+    }
+    return waiting();
+  }
+
+  /** The answer to a heartbeat. Nothing is asked of a node that only the centre could take. */
+  beat(): object {
+    const { heartbeatMs, random } = this.#options;
+    const lease_ms = 3 * heartbeatMs + 15_000;
+    return { next_in_ms: Math.round(heartbeatMs * (0.8 + 0.4 * random())), lease_ms, want: [] };
+  }
+
+  #token(body: Buffer): Reply {
+    const { known } = this.#options;
+    try {
+      const { client_assertion } = JSON.parse(body.toString('utf8')) as { client_assertion: string };
+      const token = this.#passes.exchange(String(client_assertion), (id) => known.node(id));
+      // The centre may know the key: the node must not take itself for a stranger.
+      if (token === undefined) return waiting();
+      const { trust } = known.self!;
+      return json(200, { access_token: token, token_type: 'Bearer', expires_in: PASS_LIFE / 1000, trust });
+    } catch (error) {
+      return problem(401, 'unauthenticated', (error as Error).message);
+    }
+  }
+
+  async #observed(node: RelayNode, headers: RequestHead['headers'], body: Buffer): Promise<Reply> {
+    const text = body.toString('utf8');
+    const sections = sectionsOf(text);
+    if (sections === undefined) return problem(400, 'invalid', 'the report is not JSON with sections');
+    const said = { node: node.node, method: 'PUT', path: '/v1/self/observed', body: text } as const;
+    const refused = await this.#queue(node, { ...said, signature: signatureOf(headers) }, `machinedb-report\n${text}`);
+    if (refused !== undefined) return refused;
+    const hashes = { ...this.#hashes.get(node.node) };
+    for (const [name, data] of Object.entries(sections)) {
+      if (data === null) delete hashes[name];
+      else hashes[name] = hashOf(data);
+    }
+    this.#hashes.set(node.node, hashes);
+    return json(200, { hashes, rejected: {} });
+  }
+
+  async #applied(node: RelayNode, headers: RequestHead['headers'], body: Buffer): Promise<Reply> {
+    const text = body.toString('utf8');
+    const order = headers['machinedb-said'];
+    const parsed = parseOrder(order);
+    if (order === undefined || parsed === undefined) return waiting();
+    const said = { node: node.node, method: 'PUT', path: '/v1/self/applied', body: text, order } as const;
+    const signed = saidText(said.method, said.path, parsed, text);
+    return (await this.#queue(node, { ...said, signature: signatureOf(headers) }, signed)) ?? json(200, {});
+  }
+
+  /** Undefined: it is on the disk. */
+  async #queue(node: RelayNode, said: RelaySaid, text: string): Promise<Reply | undefined> {
+    const signature = Buffer.from(said.signature, 'base64');
+    const signed = node.keys.some(({ kind, public_key }) =>
+      isSignedBy(Buffer.from(public_key, 'base64'), kind, text, signature),
+    );
+    if (!signed) return problem(401, 'unauthenticated', "Machinedb-Signature is not the node's signature over this");
+    try {
+      await this.#options.queue.put(said);
+      return undefined;
+    } catch (error) {
+      if (error instanceof QueueFull) return problem(503, 'unavailable', error.message, AGAIN_S);
+      throw error;
+    }
+  }
+}
+
+const signatureOf = (headers: RequestHead['headers']) => headers['machinedb-signature'] ?? '';
+
+function sectionsOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const { sections } = JSON.parse(text) as { sections?: unknown };
+    return sections !== null && typeof sections === 'object' ? (sections as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function waiting(): Reply {
+  return problem(503, 'unavailable', 'the centre is away, and only it can answer this', AGAIN_S);
+}
+
+function json(status: number, value: unknown): Reply {
+  return { status, headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(value)) };
+}
+
+/** An answer in the form of the service's own (RFC 9457). */
+export function problem(status: number, code: string, detail: string, retryAfterS?: number): Reply {
+  const body = JSON.stringify({ type: `urn:machinedb:problem:${code}`, title: detail, status, detail });
+  const headers = {
+    'content-type': 'application/problem+json',
+    ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+  };
+  return { status, headers, body: Buffer.from(body) };
+}
