@@ -4,6 +4,7 @@ import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
 import { placeRows } from './api/places.ts';
+import { rescueRows } from './api/rescue.ts';
 import { rolloutRows } from './api/rollout.ts';
 import type { Row } from './api/row.ts';
 import { serviceRows } from './api/service.ts';
@@ -15,6 +16,7 @@ export const api = {
   ...placeRows,
   ...agentRows,
   ...installRows,
+  ...rescueRows,
   ...rolloutRows,
   ...serviceRows,
 };

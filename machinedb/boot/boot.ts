@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { newestDiscovery } from '../install/catalogue.ts';
 import { type BootNode, decideBoot } from './decide.ts';
+import { isUsed, newestKey } from './once.ts';
 
 /** Answers how a machine boots, and why. It only reads. */
 export async function explainBoot({ db, keys, now }: Context, request: BootRequest): Promise<BootAnswer> {
@@ -17,18 +18,17 @@ export async function explainBoot({ db, keys, now }: Context, request: BootReque
     // A machine whose clock says 1970 learns from it what time it is at least.
     `machinedb.time=${Math.floor(now() / 1000)}`,
   ];
-  return decideBoot({
-    nodes: await nodesOf(db, request.mac),
-    discovery: await newestDiscovery(db),
-    arguments: words,
-  });
+  const { nodes, at } = await nodesOf(db, request.mac);
+  // PostgreSQL's clock says when a rescue is over, so that no daemon opens it longer than another.
+  return decideBoot({ nodes, discovery: await newestDiscovery(db), arguments: words, now: at ?? now() });
 }
 
 /** Nodes that reported the MAC, claimed with it, or are intended to have it. */
-async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
+async function nodesOf(db: Reader, mac: string): Promise<{ nodes: BootNode[]; at: number | undefined }> {
   const rows = await db
     .selectFrom('node')
     .innerJoin('node_now as n', 'n.node', 'node.id')
+    .leftJoin('heartbeat as h', 'h.node', 'node.id')
     .select([
       'node.id',
       sql<string>`coalesce(n.fqdn, n.observed_name, node.id::text)`.as('name'),
@@ -42,6 +42,13 @@ async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
       'node.starts_disk as startsDisk',
       'n.wanted',
       'n.observed',
+      'node.rescue',
+      'node.rescue_until',
+      sql<boolean>`node.locked_at is not null`.as('locked'),
+      'node.boot_once',
+      'h.boot_id as bootId',
+      newestKey.as('keyAt'),
+      sql<Date>`clock_timestamp()`.as('at'),
     ])
     .where('node.state', '<>', 'retired')
     .where(
@@ -52,7 +59,26 @@ async function nodesOf(db: Reader, mac: string): Promise<BootNode[]> {
     )
     .orderBy('node.id')
     .execute();
-  return rows.map(({ wanted, observed, ...row }) => ({ ...row, addresses: addressesOfCard(wanted, observed, mac) }));
+  const nodes = rows.map(
+    ({ wanted, observed, rescue, rescue_until, locked, boot_once, bootId, keyAt, at: _, ...row }) => ({
+      ...row,
+      addresses: addressesOfCard(wanted, observed, mac),
+      // As joinRescue() judges it: a machine that would be let in nowhere must not boot for it again and again.
+      rescue:
+        rescue === null || rescue_until === null || locked
+          ? null
+          : { operator: rescue.operator, until: rescue_until.getTime() },
+      once:
+        boot_once === null
+          ? null
+          : {
+              target: boot_once.target,
+              until: Date.parse(boot_once.until),
+              used: isUsed(boot_once, { bootId, keyAt }),
+            },
+    }),
+  );
+  return { nodes, at: rows[0]?.at.getTime() };
 }
 
 interface Network {

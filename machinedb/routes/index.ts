@@ -11,6 +11,7 @@ import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
 import { placeRoutes } from './places.ts';
+import { rescueRoutes } from './rescue.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { secretRoutes } from './secrets.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
@@ -28,6 +29,7 @@ export const handlers: Handlers = {
   ...enrolRoutes,
   ...selfRoutes,
   ...installRoutes,
+  ...rescueRoutes,
   ...rolloutRoutes,
   ...eventRoutes,
   ...inventoryRoutes,
