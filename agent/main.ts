@@ -14,6 +14,7 @@ import { releasedAt, version } from './version.ts';
 const usage = `usage: machinedb-agent facts [--root DIR] [--json] [SECTION ...]
        machinedb-agent run --server URL --pin HEX[,HEX] --state DIR [--join-token-file FILE]
        machinedb-agent discover --server URL --pin HEX[,HEX] --files URL --state DIR
+       machinedb-agent rescue --server URL --pin HEX[,HEX] --state DIR
        machinedb-agent manage --config FILE --state DIR
        machinedb-agent apply --dry-run [--config FILE] [--state DIR]
        machinedb-agent probe [--config FILE] [--state DIR] [--from ADDRESS]
@@ -27,6 +28,7 @@ facts    shows what this machine is (or, with --root, the one that DIR was captu
 run      enrols this machine, holds a session with the server and reports what changes; it observes, and applies nothing
 discover as run, in the discovery image: it also installs an image on a disk when an operator asked for that; ends with 0
          when the disk was made bootable, with 10 when the machine has a system of its own on its disk
+rescue   in the discovery image: lets the operator in by SSH for whom a rescue was opened, until that ends; then ends with 11
 manage   as run, on an installed node: it also makes the node as wanted when its intent says mode enforce, and tells what it
          would do in mode plan; FILE holds {"server": URL, "pins": [HEX]}
 apply    shows what an apply would change: a difference per file, and what is reloaded
@@ -41,6 +43,9 @@ capture  writes an archive of exactly the files that the facts come from
 
 /** Exit code of discover: the machine has a system of its own. */
 const STARTS_DISK = 10;
+
+/** Exit code of rescue: it is over. */
+const RESCUE_OVER = 11;
 
 class UsageError extends Error {}
 
@@ -90,6 +95,7 @@ async function main(argv: string[]): Promise<void> {
   else if (command === 'owned' && rest.length === 0) await showOwned(values);
   else if (command === 'release') await release(values, rest);
   else if (command === 'discover' && rest.length === 0) await discover(values);
+  else if (command === 'rescue' && rest.length === 0) await rescue(values);
   else
     throw new UsageError(
       command === undefined ? 'a command is missing' : `there is no command "${positionals.join(' ')}"`,
@@ -180,6 +186,14 @@ async function discover(values: Values): Promise<void> {
   await runAgent({ ...options, discovery: true, duty, signal: AbortSignal.any([options.signal, ending.signal]) });
   // Ended by a signal, it is to be run again.
   process.exitCode = await Promise.race([left.promise, Promise.resolve(1)]);
+}
+
+async function rescue(values: Values): Promise<void> {
+  const options = optionsOf(values);
+  const { rescueHere } = await import('./rescue/here.ts');
+  await rescueHere(options);
+  // Ended by a signal, it is to be run again.
+  process.exitCode = options.signal.aborted ? 1 : RESCUE_OVER;
 }
 
 async function manage(values: Values): Promise<void> {

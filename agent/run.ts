@@ -165,7 +165,9 @@ class Agent {
 
   async #enrol(): Promise<void> {
     const { bootId, joinToken, directory } = this.#options;
-    const enrolled: Enrolled = await enrol(this.#server, this.#identity, hardwareOf(this.#facts), bootId, joinToken);
+    const enrolled: Enrolled = await enrol(this.#server, this.#identity, hardwareOf(this.#facts), bootId, {
+      joinToken,
+    });
     rememberNode(directory, enrolled.node);
     this.#node = enrolled.node;
     const waits =

@@ -60,11 +60,12 @@ type Made = Pick<ImageManifest, 'files' | 'packages'>;
 
 async function discovery({ agent, cache, level, directory, log }: BuildOptions, work: string): Promise<Made> {
   log('discovery image');
-  const { kernel, initrd, loader, packages } = buildDiscovery({ out: work, agent, cache, level });
+  const { kernel, initrd, loader, rescue, packages } = buildDiscovery({ out: work, agent, cache, level });
   const files = {
     kernel: await keep(directory, kernel),
     initrd: await keep(directory, initrd),
     loader: await keep(directory, loader),
+    rescue: await keep(directory, rescue),
   };
   return { files, packages };
 }

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -48,9 +48,9 @@ test('the discovery image built twice is the same bytes, holds the shipped agent
   for (const name of ['one', 'two']) {
     const out = join(directory, name);
     mkdirSync(out);
-    const { kernel, initrd, loader, packages } = buildDiscovery({ out, agent, cache, level: 1 });
-    expect(Object.keys(packages)).toContain('busybox-static');
-    digests.push([await digestOf(kernel), await digestOf(initrd), await digestOf(loader)]);
+    const { kernel, initrd, loader, rescue, packages } = buildDiscovery({ out, agent, cache, level: 1 });
+    expect(Object.keys(packages)).toEqual(expect.arrayContaining(['busybox-static', 'openssh-server']));
+    digests.push([await digestOf(kernel), await digestOf(initrd), await digestOf(loader), await digestOf(rescue)]);
   }
   expect(digests[0]).toEqual(digests[1]);
   const unpacked = join(directory, 'unpacked');
@@ -59,6 +59,14 @@ test('the discovery image built twice is the same bytes, holds the shipped agent
   expect(await digestOf(join(unpacked, 'bin/machinedb-agent'))).toBe(await digestOf(agent));
   const scripts = ['init', 'lease'].map((name) => readFileSync(join(unpacked, name), 'utf8'));
   expect(scripts.join('')).not.toContain('PRIVATE KEY');
+  // No other boot than a rescue carries an SSH server; with its part, and nothing of this machine, it runs.
+  expect(existsSync(join(unpacked, 'usr/sbin/sshd'))).toBe(false);
+  execFileSync('sh', ['-c', `zstd -dc ${join(directory, 'one/rescue')} | cpio -iu --quiet`], { cwd: unpacked });
+  expect(globSync('**/*host*key*', { cwd: unpacked })).toEqual([]);
+  writeFileSync(join(unpacked, 'dev/null'), '');
+  const inside = (...words: string[]) => spawnSync('chroot', [unpacked, ...words], { encoding: 'utf8' });
+  expect(inside('/usr/sbin/sshd', '-V').stderr).toMatch(/^OpenSSH_/m);
+  expect(inside('/usr/bin/ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', '/tmp/key').status).toBe(0);
 }, 120_000);
 
 test('a disk has a GPT whose partitions are where GRUB for BIOS expects them', () => {

@@ -33,7 +33,13 @@ export type Caller =
   | { kind: 'public' }
   | { kind: 'operator'; name: string; scopes: readonly OperatorScope[]; expiresAt: number | undefined; token: string }
   | { kind: 'relay'; id: string; name: string; site: string; token: string }
-  | { kind: 'node'; node: string; level: 'claimed' | 'approved' | 'attested'; fingerprint: string; expiresAt: number };
+  | {
+      kind: 'node';
+      node: string;
+      level: 'claimed' | 'approved' | 'attested' | 'rescue';
+      fingerprint: string;
+      expiresAt: number;
+    };
 
 export interface Request<O extends Operation> {
   input: Input<O>;

@@ -42,6 +42,29 @@ export interface InstallProgress {
   at: string;
 }
 
+/** A rescue that is open: who is let in, and where. */
+export interface Rescue {
+  operator: string;
+  /** Type and base64 of the key, as authorized_keys(5) has them. */
+  key: string;
+  by: string;
+  reason: string;
+  at: string;
+  /** Where the machine's SSH server is, once it runs. */
+  host?: { address: string; fingerprint: string };
+}
+
+/** The way that the next boot goes. */
+export interface BootOnce {
+  target: 'local' | 'discovery';
+  by: string;
+  reason: string;
+  at: string;
+  until: string;
+  /** The boot that the node was in when it was asked for. */
+  boot_id: string | null;
+}
+
 export interface Database {
   image: {
     name: string;
@@ -118,6 +141,9 @@ export interface Database {
     install_request: OptionalJson<InstallRequest>;
     install_progress: OptionalJson<InstallProgress>;
     starts_disk: Generated<boolean>;
+    rescue: OptionalJson<Rescue>;
+    rescue_until: OptionalTime;
+    boot_once: OptionalJson<BootOnce>;
     waits_to_apply: Generated<boolean>;
   };
   node_key: {
@@ -125,7 +151,7 @@ export interface Database {
     node: string;
     kind: 'ed25519' | 'p256';
     public_key: Buffer;
-    status: 'pending' | 'current' | 'retired' | 'revoked';
+    status: 'pending' | 'current' | 'retired' | 'revoked' | 'rescue';
     added_at: Time;
   };
   node_hint: { hint: string; node: string };

@@ -5,6 +5,7 @@ import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
 import { placeRows } from './api/places.ts';
 import { relayRows } from './api/relay.ts';
+import { rescueRows } from './api/rescue.ts';
 import { rolloutRows } from './api/rollout.ts';
 import type { Row } from './api/row.ts';
 import { serviceRows } from './api/service.ts';
@@ -16,6 +17,7 @@ export const api = {
   ...placeRows,
   ...agentRows,
   ...installRows,
+  ...rescueRows,
   ...rolloutRows,
   ...relayRows,
   ...serviceRows,

@@ -21,7 +21,17 @@ export const kernelArgument = z
  */
 export const bootSpec = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('local'), loader: sha256.optional() }),
-  z.object({ kind: z.literal('linux'), kernel: sha256, initrd: sha256, arguments: z.array(kernelArgument).max(64) }),
+  z.object({
+    kind: z.literal('linux'),
+    kernel: sha256,
+    initrd: sha256,
+    overlays: z
+      .array(sha256)
+      .max(4)
+      .optional()
+      .describe('Initramfs parts that are unpacked over initrd, in this order'),
+    arguments: z.array(kernelArgument).max(64),
+  }),
   z.object({ kind: z.literal('wait'), seconds: z.int().min(1).max(3600) }),
 ]);
 export type BootSpec = z.infer<typeof bootSpec>;
@@ -61,6 +71,7 @@ export const imageManifest = z.object({
     kernel: imageFile.optional(),
     initrd: imageFile.optional(),
     loader: imageFile.optional().describe('Of a discovery image: starts the disk of an installed node on UEFI'),
+    rescue: imageFile.optional().describe('Of a discovery image: the initramfs part with the SSH server'),
     disk: imageFile
       .extend({
         encoding: z.literal('zstd'),

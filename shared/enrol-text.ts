@@ -9,6 +9,6 @@ type Claim = Omit<z.input<typeof enrolBody>, 'signature' | 'previous'>;
  * says it is, but none of the signatures.
  */
 export function enrolText(claim: Claim, previousNode: string | undefined): string {
-  const { nonce, kind, public_key, hardware, boot_id, join_token } = claim;
-  return `machinedb-enrol\n${canonical({ nonce, kind, public_key, hardware, boot_id, join_token, previous: previousNode })}`;
+  const { nonce, kind, public_key, hardware, boot_id, join_token, rescue } = claim;
+  return `machinedb-enrol\n${canonical({ nonce, kind, public_key, hardware, boot_id, join_token, rescue, previous: previousNode })}`;
 }

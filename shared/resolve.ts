@@ -152,7 +152,7 @@ function resolveHostname(intended: HostnameIntended | undefined): Record<string,
 }
 
 /** What a host certificate vouches for: the node's names and its fixed addresses. */
-function namesOf(hostname: Record<string, string> | undefined, network: NetworkWanted | undefined): string[] {
+export function namesOf(hostname: Record<string, string> | undefined, network: NetworkWanted | undefined): string[] {
   const addresses = Object.values(network?.interfaces ?? {}).flatMap((port) => Object.keys(port.addresses ?? {}));
   return [hostname?.hostname, hostname?.fqdn, ...addresses.map((address) => address.split('/')[0])].filter(
     (name) => name !== undefined,

@@ -15,10 +15,10 @@ export async function enrol(
   identity: Identity,
   hardware: ClaimedHardware,
   bootId: string,
-  joinToken: string | undefined,
+  how: { joinToken?: string | undefined; rescue?: true } = {},
 ): Promise<Enrolled> {
   const { nonce } = await send<Nonce>(server, { method: 'POST', path: '/v1/nonce' });
-  const claim = makeClaim(identity, { nonce, hardware, bootId, joinToken });
+  const claim = makeClaim(identity, { nonce, hardware, bootId, ...how });
   return await send<Enrolled>(server, { method: 'POST', path: '/v1/enrol', body: JSON.stringify(claim) });
 }
 

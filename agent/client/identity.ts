@@ -91,6 +91,8 @@ export function makeClaim(
     hardware: ClaimedHardware;
     bootId: string;
     joinToken?: string | undefined;
+    /** It was booted for a rescue, and wants no more than that. */
+    rescue?: true;
     previous?: { node: string; identity: Identity };
   },
 ): EnrolBody {
@@ -102,6 +104,7 @@ export function makeClaim(
     hardware: claim.hardware,
     boot_id: claim.bootId,
     join_token: claim.joinToken,
+    rescue: claim.rescue,
   };
   const text = enrolText(body, previous?.node);
   const vouched =

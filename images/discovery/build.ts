@@ -5,6 +5,7 @@ import { makeUefiGrub } from '../disk/grub.ts';
 import { fetchKernel } from '../kernel.ts';
 import { needPrograms, run } from '../tools.ts';
 import { modules } from './modules.ts';
+import { rescueEntries } from './rescue.ts';
 
 export interface DiscoveryOptions {
   /** Folder that the kernel and initrd are written to. */
@@ -20,6 +21,8 @@ export interface DiscoveryOptions {
 export interface Discovery {
   kernel: string;
   initrd: string;
+  /** Part that a rescue unpacks over the initrd: the SSH server. */
+  rescue: string;
   /** Starts the disk of an installed node on UEFI. */
   loader: string;
   packages: Record<string, string>;
@@ -32,8 +35,8 @@ const programs = {
 };
 
 /**
- * Builds the discovery image: Debian's kernel, and an initramfs with busybox, the drivers and the agent. The same inputs
- * give the same bytes.
+ * Builds the discovery image: Debian's kernel, an initramfs with busybox, the drivers and the agent, and a part with the SSH
+ * server that a rescue adds to it. The same inputs give the same bytes.
  */
 export function buildDiscovery({ out, agent, cache, level }: DiscoveryOptions): Discovery {
   needPrograms(programs);
@@ -52,18 +55,26 @@ export function buildDiscovery({ out, agent, cache, level }: DiscoveryOptions): 
     ...libraries(agent),
     ...drivers(kernel.folder, kernel.version),
   ];
-  const initrd = join(out, 'initrd');
-  writeFileSync(`${initrd}.cpio`, cpio(entries));
-  // One thread: the output of several depends on their number.
-  run('zstd', ['-q', '-f', '--rm', `-${level}`, `${initrd}.cpio`, '-o', initrd]);
+  const initrd = pack(join(out, 'initrd'), entries, level);
+  const present = new Set(entries.map(({ path }) => path));
+  const rescue = rescueEntries(cache);
+  const added = rescue.entries.filter(({ path }) => !present.has(path));
   copyFileSync(join(kernel.folder, 'boot', `vmlinuz-${kernel.version}`), join(out, 'kernel'));
   const busybox = run('dpkg-query', ['-W', '-f', `\${Version}`, 'busybox-static']).trim();
   return {
     kernel: join(out, 'kernel'),
     initrd,
+    rescue: pack(join(out, 'rescue'), added, level),
     loader: makeUefiGrub(join(out, 'grub')),
-    packages: { [kernel.package.name]: kernel.package.version, 'busybox-static': busybox },
+    packages: { [kernel.package.name]: kernel.package.version, 'busybox-static': busybox, ...rescue.packages },
   };
+}
+
+function pack(path: string, entries: Entry[], level: number): string {
+  writeFileSync(`${path}.cpio`, cpio(entries));
+  // One thread: the output of several depends on their number.
+  run('zstd', ['-q', '-f', '--rm', `-${level}`, `${path}.cpio`, '-o', path]);
+  return path;
 }
 
 function file(from: string, path: string, mode: number): Entry {

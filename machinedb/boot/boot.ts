@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { newestDiscovery } from '../install/catalogue.ts';
 import { type BootFacts, type BootNode, decideBoot } from './decide.ts';
+import { isUsed, newestKey } from './once.ts';
 
 /**
  * Answers how a machine boots, and why. It only reads.
@@ -22,7 +23,9 @@ export async function explainBoot(context: Context, request: BootRequest, site?:
   const nodes = rows
     .filter((row) => site === undefined || row.site === null || row.site === site)
     .map((row) => toBootNode(row, request.mac));
-  return decideBoot({ nodes, ...(await bootFacts(context)) });
+  const facts = await bootFacts(context);
+  // PostgreSQL's clock says when a rescue is over, so that no daemon opens it longer than another.
+  return decideBoot({ nodes, ...facts, now: rows[0]?.at.getTime() ?? facts.now });
 }
 
 /** What every decision of now is made of, besides the node. */
@@ -37,7 +40,7 @@ export async function bootFacts({ db, keys, now }: Context): Promise<Omit<BootFa
     // A machine whose clock says 1970 learns from it what time it is at least.
     `machinedb.time=${Math.floor(now() / 1000)}`,
   ];
-  return { discovery: await newestDiscovery(db), arguments: words };
+  return { discovery: await newestDiscovery(db), arguments: words, now: now() };
 }
 
 /** Nodes in the order of their ids, with what decides how they boot. */
@@ -45,6 +48,7 @@ export function bootNodes(db: Reader) {
   return db
     .selectFrom('node')
     .innerJoin('node_now as n', 'n.node', 'node.id')
+    .leftJoin('heartbeat as h', 'h.node', 'node.id')
     .select([
       'node.id',
       sql<string>`coalesce(n.fqdn, n.observed_name, node.id::text)`.as('name'),
@@ -59,6 +63,13 @@ export function bootNodes(db: Reader) {
       'n.site',
       'n.wanted',
       'n.observed',
+      'node.rescue',
+      'node.rescue_until',
+      sql<boolean>`node.locked_at is not null`.as('locked'),
+      'node.boot_once',
+      'h.boot_id as bootId',
+      newestKey.as('keyAt'),
+      sql<Date>`clock_timestamp()`.as('at'),
     ])
     .where('node.state', '<>', 'retired')
     .orderBy('node.id');
@@ -67,8 +78,27 @@ export function bootNodes(db: Reader) {
 type Row = Awaited<ReturnType<ReturnType<typeof bootNodes>['execute']>>[number];
 
 /** @param mac the card that asks */
-export function toBootNode({ wanted, observed, site: _, ...row }: Row, mac: string): BootNode {
-  return { ...row, addresses: addressesOfCard(wanted, observed, mac) };
+export function toBootNode(
+  { wanted, observed, site: _, at: __, rescue, rescue_until, locked, boot_once, bootId, keyAt, ...row }: Row,
+  mac: string,
+): BootNode {
+  return {
+    ...row,
+    addresses: addressesOfCard(wanted, observed, mac),
+    // As joinRescue() judges it: a machine that would be let in nowhere must not boot for it again and again.
+    rescue:
+      rescue === null || rescue_until === null || locked
+        ? null
+        : { operator: rescue.operator, until: rescue_until.getTime() },
+    once:
+      boot_once === null
+        ? null
+        : {
+            target: boot_once.target,
+            until: Date.parse(boot_once.until),
+            used: isUsed(boot_once, { bootId, keyAt }),
+          },
+  };
 }
 
 interface Network {

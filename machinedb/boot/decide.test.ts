@@ -12,13 +12,15 @@ function node(more: Partial<BootNode> = {}): BootNode {
   return {
     ...{ id: 'n1', name: 'web1', state: 'active', level: 'approved', revoked: false, held: false },
     ...{ reinstall: 0, installed: 0, progress: null, startsDisk: false, addresses: ['10.0.0.5/24'] },
+    ...{ rescue: null, once: null },
     ...more,
   };
 }
-const answer = (more: Partial<BootNode>) => decideBoot({ nodes: [node(more)], discovery, arguments: words });
+const now = Date.parse('2026-11-21T12:00:00Z');
+const answer = (more: Partial<BootNode>) => decideBoot({ nodes: [node(more)], discovery, arguments: words, now });
 
 test('42 an unknown machine is looked at, and told nothing else', () => {
-  expect(decideBoot({ nodes: [], discovery, arguments: words })).toEqual({
+  expect(decideBoot({ nodes: [], discovery, arguments: words, now })).toEqual({
     spec: linux,
     reason: 'unknown machine: it is looked at',
   });
@@ -67,11 +69,11 @@ test('an install that failed is tried again, three times at most; then the machi
 });
 
 test('a MAC of two nodes starts nothing but the disk; without a discovery image so does every machine', () => {
-  expect(decideBoot({ nodes: [node(), node({ id: 'n2' })], discovery, arguments: [] })).toEqual({
+  expect(decideBoot({ nodes: [node(), node({ id: 'n2' })], discovery, arguments: [], now })).toEqual({
     spec: { kind: 'local' },
     reason: 'several nodes have this MAC (n1, n2): a person must look',
   });
-  expect(decideBoot({ nodes: [], discovery: undefined, arguments: [] })).toEqual({
+  expect(decideBoot({ nodes: [], discovery: undefined, arguments: [], now })).toEqual({
     spec: { kind: 'local' },
     reason:
       'unknown machine: it is looked at, but there is no discovery image: machinedb image build discovery makes it',

@@ -19,6 +19,10 @@ export interface BootNode {
   startsDisk: boolean;
   /** Wanted addresses of the card that asks, CIDR. */
   addresses: string[];
+  /** Who is let in by a rescue, and until when, milliseconds since 1970. */
+  rescue: { operator: string; until: number } | null;
+  /** The way of one boot, until the node was seen to have gone it, or until a time. */
+  once: { target: 'local' | 'discovery'; until: number; used: boolean } | null;
 }
 
 export interface BootFacts {
@@ -28,7 +32,12 @@ export interface BootFacts {
   discovery: ImageManifest | undefined;
   /** What the kernel of the discovery image is told. */
   arguments: string[];
+  /** Milliseconds since 1970. */
+  now: number;
 }
+
+/** The word by which the discovery image learns that it was booted for a rescue. It lets nobody in: it makes the agent ask. */
+export const RESCUE_WORD = 'machinedb.rescue=1';
 
 /** Whether the newest install request failed so often that only a person makes it begin again. */
 export function isGivenUp(reinstall: number, progress: InstallProgress | null): progress is InstallProgress {
@@ -36,33 +45,58 @@ export function isGivenUp(reinstall: number, progress: InstallProgress | null): 
 }
 
 /** How a machine boots that asks now, and why. Pure, and asked many times a boot. */
-export function decideBoot({ nodes, discovery, arguments: words }: BootFacts): BootAnswer {
-  const local = (reason: string): BootAnswer => ({ spec: { kind: 'local' }, reason });
-  /** A disk of ours, which our loader finds; how somebody else's starts is the firmware's to know. */
-  const installed = (reason: string): BootAnswer => {
-    const loader = discovery?.files.loader?.sha256;
-    return { spec: { kind: 'local', ...(loader === undefined ? {} : { loader }) }, reason };
-  };
-  const discover = (reason: string): BootAnswer => {
-    const { kernel, initrd } = discovery?.files ?? {};
-    if (kernel === undefined || initrd === undefined)
-      return local(`${reason}, but there is no discovery image: machinedb image build discovery makes it`);
-    return { spec: { kind: 'linux', kernel: kernel.sha256, initrd: initrd.sha256, arguments: words }, reason };
-  };
+export function decideBoot({ nodes, discovery, arguments: words, now }: BootFacts): BootAnswer {
+  const ways = waysOf(discovery, words);
   if (nodes.length > 1)
-    return local(`several nodes have this MAC (${nodes.map(({ id }) => id).join(', ')}): a person must look`);
+    return ways.local(`several nodes have this MAC (${nodes.map(({ id }) => id).join(', ')}): a person must look`);
   const [node] = nodes;
-  if (node === undefined) return discover('unknown machine: it is looked at');
-  const answer = decideNode(node, local, installed, discover);
+  if (node === undefined) return ways.discover('unknown machine: it is looked at');
+  const answer = decideAsked(node, now, ways) ?? decideNode(node, ways);
   return { ...answer, node: node.id, name: node.name, state: node.state, addresses: node.addresses };
 }
 
-function decideNode(
-  node: BootNode,
-  local: (reason: string) => BootAnswer,
-  installed: (reason: string) => BootAnswer,
-  discover: (reason: string) => BootAnswer,
-): BootAnswer {
+interface Ways {
+  local: (reason: string) => BootAnswer;
+  /** A disk of ours, which our loader finds; how somebody else's starts is the firmware's to know. */
+  installed: (reason: string) => BootAnswer;
+  discover: (reason: string) => BootAnswer;
+  rescue: (reason: string) => BootAnswer;
+}
+
+function waysOf(discovery: ImageManifest | undefined, words: string[]): Ways {
+  const local = (reason: string): BootAnswer => ({ spec: { kind: 'local' }, reason });
+  const { kernel, initrd, loader, rescue } = discovery?.files ?? {};
+  const way = 'machinedb image build discovery makes it';
+  return {
+    local,
+    installed: (reason) => ({
+      spec: { kind: 'local', ...(loader === undefined ? {} : { loader: loader.sha256 }) },
+      reason,
+    }),
+    discover: (reason) =>
+      kernel === undefined || initrd === undefined
+        ? local(`${reason}, but there is no discovery image: ${way}`)
+        : { spec: { kind: 'linux', kernel: kernel.sha256, initrd: initrd.sha256, arguments: words }, reason },
+    rescue: (reason) => {
+      if (kernel === undefined || initrd === undefined || rescue === undefined)
+        return local(`${reason}, but there is no discovery image that has an SSH server: ${way}`);
+      const files = { kernel: kernel.sha256, initrd: initrd.sha256, overlays: [rescue.sha256] };
+      return { spec: { kind: 'linux', ...files, arguments: [...words, RESCUE_WORD] }, reason };
+    },
+  };
+}
+
+/** What a person asked for that ends by itself: it goes before all that a state says, but for a node that is trusted no more. */
+function decideAsked({ state, revoked, rescue, once, installed }: BootNode, now: number, ways: Ways) {
+  if (revoked || state === 'retired') return undefined;
+  if (rescue !== null && now < rescue.until) return ways.rescue(`rescue by ${rescue.operator}`);
+  if (once === null || once.used || now >= once.until) return undefined;
+  const reason = `${once.target} is asked for, for one boot`;
+  if (once.target === 'discovery') return ways.discover(reason);
+  return installed > 0 ? ways.installed(reason) : ways.local(reason);
+}
+
+function decideNode(node: BootNode, { local, installed, discover }: Ways): BootAnswer {
   const { state, progress } = node;
   if (node.revoked) return local('it was revoked');
   if (state === 'retired' || state === 'broken' || state === 'maintenance') return local(`it is in state ${state}`);

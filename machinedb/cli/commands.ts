@@ -52,6 +52,7 @@ export const commands: Command[] = [
   { words: 'reinstall', operation: 'reinstallNode', positionals: ['node'] },
   { words: 'reinstall-cancel', operation: 'cancelInstall', positionals: ['node'] },
   { words: 'boot explain', operation: 'explainBoot' },
+  { words: 'boot once', operation: 'bootOnce', positionals: ['node', 'target'] },
   {
     words: 'image list',
     operation: 'listImages',

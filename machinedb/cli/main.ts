@@ -8,12 +8,14 @@ import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { runPxeCheck } from './pxe-check.ts';
+import { runRescue } from './rescue.ts';
 import { runRollout } from './rollout.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
 
 const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
   ['image build|verify|iso', 'Make an image and take it into the catalogue; check one; make a medium that boots it'],
+  ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
@@ -46,6 +48,7 @@ async function main(
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
   if (first === 'image' && (second === 'build' || second === 'verify'))
     return await runImage(client, argv.slice(1), environment, terminal);
+  if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
   // The boot service is loaded by those who run it.

@@ -23,13 +23,13 @@ export interface Checked {
 /**
  * Gives the node the claim's key; one that it has already gets the status.
  *
- * @param status `pending` for a key that waits beside the current one
+ * @param status `pending` for a key that waits beside the current one, `rescue` for one that opens only that
  */
 export async function addKey(
   tx: Tx,
   node: string,
   { claim, spki, fingerprint }: Checked,
-  status: 'current' | 'pending',
+  status: 'current' | 'pending' | 'rescue',
 ): Promise<void> {
   await tx
     .insertInto('node_key')
@@ -49,6 +49,7 @@ export async function answerFor(tx: Tx, id: string, fingerprint: string): Promis
   if (row.status === 'current' && row.level !== 'claimed') {
     return { answer: { node: id, fingerprint, state: row.state, status: 'approved' } };
   }
+  if (row.status === 'rescue') return { answer: { node: id, fingerprint, state: row.state, status: 'rescue' } };
   const status = row.level === 'claimed' ? 'pending' : 'rekey';
   return { answer: { node: id, fingerprint, state: 'discovered', status } };
 }

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { type Tx, transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
+import { joinRescue } from '../rescue/join.ts';
 import { fingerprintOf, isSigned, readPublicKey } from '../trust/node-key.ts';
 import { lockNode } from '../trust/node-state.ts';
 import { checkNonce } from '../trust/nonce.ts';
@@ -40,6 +41,7 @@ async function decide(tx: Tx, context: Context, checked: Checked): Promise<Outco
   await lockHints(tx, [`key:${fingerprint}`, ...hintsOf(claim.hardware)]);
   const replayed = await useNonce(tx, claim.nonce, fingerprint);
   if (replayed !== undefined) return replayed;
+  if (claim.rescue === true) return await joinRescue(tx, checked);
   const known = await tx.selectFrom('node_key').selectAll().where('fingerprint', '=', fingerprint).executeTakeFirst();
   if (known !== undefined) return await knownKey(tx, context, checked, known);
 
@@ -73,12 +75,14 @@ async function knownKey(
   tx: Tx,
   context: Context,
   checked: Checked,
-  known: { node: string; status: 'pending' | 'current' | 'retired' | 'revoked' },
+  known: { node: string; status: 'pending' | 'current' | 'retired' | 'revoked' | 'rescue' },
 ): Promise<Outcome> {
   const { claim, fingerprint } = checked;
   const id = known.node;
   const node = await nodeOf(tx, id);
   if (node.revoked_at !== null || known.status === 'revoked') return await refuseRevoked(tx, id, checked);
+  if (known.status === 'rescue')
+    return { refused: new Problem('forbidden', 'this key is for a rescue only: claim with a key of its own') };
   await bindNonce(tx, claim.nonce, id);
   const had = hintsOf(node.hardware);
   const has = hintsOf(claim.hardware);

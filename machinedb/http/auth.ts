@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Scope } from '../../shared/api/row.ts';
 import type { Caller, Context } from '../context.ts';
 import { RELAY_PREFIX, relayCaller } from '../relays/relay-token.ts';
@@ -47,14 +48,19 @@ async function nodeOf(context: Context, content: NodeToken): Promise<Caller | un
   const row = await context.db
     .selectFrom('node_key')
     .innerJoin('node', 'node.id', 'node_key.node')
-    .select('node.level')
+    .select(['node.level', 'status'])
     .where('fingerprint', '=', content.fingerprint)
     .where('node', '=', content.node)
     .where('revoked_at', 'is', null)
-    .where('status', '=', 'current')
+    .where((eb) =>
+      eb.or([
+        eb('status', '=', 'current'),
+        eb.and([eb('status', '=', 'rescue'), eb('rescue_until', '>', sql<Date>`clock_timestamp()`)]),
+      ]),
+    )
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const level = row.level === 'seen' ? 'claimed' : row.level;
+  const level = row.status === 'rescue' ? 'rescue' : row.level === 'seen' ? 'claimed' : row.level;
   return { kind: 'node', node: content.node, fingerprint: content.fingerprint, level, expiresAt: content.expiresAt };
 }
 
@@ -69,13 +75,20 @@ export async function stillValid(context: Context, caller: Caller): Promise<bool
   return now?.kind === 'node' && now.level === caller.level;
 }
 
+/** What a node's token opens, by its level. A machine in rescue is not the node: it reports nothing, and is given nothing. */
+const opens: Record<Extract<Caller, { kind: 'node' }>['level'], Scope[]> = {
+  claimed: ['node:claimed'],
+  approved: ['node:claimed', 'node:approved'],
+  attested: ['node:claimed', 'node:approved'],
+  rescue: ['node:rescue'],
+};
+
 /** Throws unless the caller's credential allows the scope. */
 export function authorize(caller: Caller, scope: Scope): void {
   if (scope === 'public') return;
   if (caller.kind === 'operator' && caller.scopes.includes(scope as never)) return;
   if (caller.kind === 'relay' && scope === 'relay') return;
-  if (caller.kind === 'node' && (scope === 'node:claimed' || (scope === 'node:approved' && caller.level !== 'claimed')))
-    return;
+  if (caller.kind === 'node' && opens[caller.level].includes(scope)) return;
   const has =
     caller.kind === 'operator'
       ? `the token "${caller.name}" has scope ${caller.scopes.join(', ')}`

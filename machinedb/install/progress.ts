@@ -4,6 +4,7 @@ import { ATTEMPTS } from '../boot/decide.ts';
 import type { Tx } from '../db.ts';
 import { append, type NewEvent } from '../feed/feed.ts';
 import { countFindings } from '../intent/findings.ts';
+import { inRescue } from '../rescue/rescue.ts';
 import type { InstallProgress } from '../schema.ts';
 import { moveNode } from '../trust/node-state.ts';
 
@@ -26,7 +27,7 @@ export async function tellInstall(tx: Tx, node: string, told: Told): Promise<{ p
   const row = await tx
     .selectFrom('node')
     .select(['state', 'reinstall', 'installed', 'install_progress', 'hold', 'locked_at'])
-    .select(sql<boolean>`(select hold from fleet)`.as('fleet_hold'))
+    .select([sql<boolean>`(select hold from fleet)`.as('fleet_hold'), inRescue.as('rescue')])
     .where('id', '=', node)
     .forUpdate()
     .executeTakeFirstOrThrow();
@@ -35,7 +36,8 @@ export async function tellInstall(tx: Tx, node: string, told: Told): Promise<{ p
   if (phase === 'installed' && row.installed === generation) return { proceed: true };
   if (generation !== row.reinstall || row.installed >= generation) return { proceed: false };
   // The disk is whole by then: a hold that comes now stops nothing.
-  if ((row.hold || row.fleet_hold || row.locked_at !== null) && phase === 'started') return { proceed: false };
+  const stopped = row.hold || row.fleet_hold || row.locked_at !== null || row.rescue;
+  if (stopped && phase === 'started') return { proceed: false };
   const before = row.install_progress?.generation === generation ? row.install_progress : null;
   const attempts = (before?.attempts ?? 0) + (phase === 'started' ? 1 : 0);
   const progress: InstallProgress = {

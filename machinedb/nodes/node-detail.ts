@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import type { nodeDetail } from '../../shared/api/nodes.ts';
+import { onceOf } from '../boot/once.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
 import { toStatus } from '../install/reinstall.ts';
+import { openRescueOf } from '../rescue/rescue.ts';
 import { fleetAt } from './asof.ts';
 import { viewNode } from './node-view.ts';
 import { sectionsAt } from './sections-at.ts';
@@ -28,7 +30,8 @@ export async function detailNow(db: Reader, id: string): Promise<NodeDetail> {
     install_progress: progress,
   } = more;
   const install = request === null ? {} : { install: toStatus(reinstall, installed, request, progress) };
-  return { ...node, keys: await keysOf(db, id), hardware: { ...hardware }, observed, errors, ...install };
+  const asked = { rescue: await openRescueOf(db, id), boot_once: await onceOf(db, id) };
+  return { ...node, keys: await keysOf(db, id), hardware: { ...hardware }, observed, errors, ...install, ...asked };
 }
 
 /** The same at a time in the past. Keys are the present ones that were there; errors are kept in no history. */

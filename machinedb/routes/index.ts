@@ -14,6 +14,7 @@ import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
 import { placeRoutes } from './places.ts';
 import { relayRoutes } from './relays.ts';
+import { rescueRoutes } from './rescue.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { secretRoutes } from './secrets.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
@@ -31,6 +32,7 @@ export const handlers: Handlers = {
   ...enrolRoutes,
   ...selfRoutes,
   ...installRoutes,
+  ...rescueRoutes,
   ...rolloutRoutes,
   ...relayRoutes,
   ...eventRoutes,

@@ -13,6 +13,7 @@ import { tellInstall } from '../install/progress.ts';
 import { askInstall, cancelInstall } from '../install/reinstall.ts';
 import { nodeForWrite } from '../nodes/node-ref.ts';
 import { viewNode } from '../nodes/node-view.ts';
+import { inRescue } from '../rescue/rescue.ts';
 import { certifyHostKey, describeSshCa } from '../trust/ssh-host-ca.ts';
 import { nodeCaller } from './self.ts';
 
@@ -68,10 +69,11 @@ export const installRoutes = {
       .selectFrom('node')
       .innerJoin('node_now', 'node_now.node', 'node.id')
       .select(['reinstall', 'installed', 'install_progress', 'install_request', 'wanted', 'hold', 'locked_at'])
-      .select(sql<boolean>`(select hold from fleet)`.as('fleet_hold'))
+      .select([sql<boolean>`(select hold from fleet)`.as('fleet_hold'), inRescue.as('rescue')])
       .where('id', '=', node)
       .executeTakeFirstOrThrow();
-    const due = row.reinstall > row.installed && !row.hold && !row.fleet_hold && row.locked_at === null;
+    const stopped = row.hold || row.fleet_hold || row.locked_at !== null || row.rescue;
+    const due = row.reinstall > row.installed && !stopped;
     if (!due || row.install_request === null || isGivenUp(row.reinstall, row.install_progress)) return {};
     const { manifest, signature, key } = toImage(await imageOf(db, row.install_request.image));
     return {

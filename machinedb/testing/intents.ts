@@ -15,6 +15,7 @@ import { findingRoutes } from '../routes/findings.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
+import { rescueRoutes } from '../routes/rescue.ts';
 import { rolloutRoutes } from '../routes/rollouts.ts';
 import { serviceRoutes } from '../routes/service.ts';
 import { openKeys } from '../trust/keys.ts';
@@ -26,6 +27,7 @@ const handlers = {
   ...findingRoutes,
   ...assignRoutes,
   ...installRoutes,
+  ...rescueRoutes,
   ...rolloutRoutes,
   ...serviceRoutes,
 } satisfies Partial<Handlers>;

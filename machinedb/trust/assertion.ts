@@ -31,7 +31,7 @@ export async function exchangeAssertion(
     .innerJoin('node', 'node.id', 'node_key.node')
     .select(['public_key', 'kind', 'fingerprint', 'status'])
     .where('fingerprint', '=', String(header.kid))
-    .where('node_key.status', 'in', ['current', 'pending'])
+    .where('node_key.status', 'in', ['current', 'pending', 'rescue'])
     .where('node.revoked_at', 'is', null)
     .where((eb) => eb(eb.cast('node.id', 'text'), '=', sub))
     .executeTakeFirst();

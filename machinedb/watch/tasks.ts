@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { countFindings } from '../intent/findings.ts';
+import { closeExpired } from '../rescue/close.ts';
 import { expireSlots } from '../rollout/expire.ts';
 import { watchLiveness } from './liveness.ts';
 import { advance, findStuck } from './states.ts';
@@ -21,6 +22,7 @@ const tasks: Task[] = [
   { name: 'acknowledgements', run: recountExpired },
   { name: 'clean up', run: cleanUp },
   { name: 'slots', run: expireSlots },
+  { name: 'rescues', run: closeExpired },
 ];
 
 /** Runs the tasks again and again until stopped; a failed one is logged and tried again the next time. */

@@ -70,11 +70,17 @@ export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, argume
     case 'wait':
       return `#!ipxe\n${why}\nsleep ${spec.seconds}\n${counters(pauses)}${firstAgain(url, pauses)}`;
     case 'linux': {
-      const words = ['initrd=initrd', ...spec.arguments, ...more, `BOOTIF=01-\${netX/mac:hexhyp}`];
+      const parts = [spec.initrd, ...(spec.overlays ?? [])].map((file, i) => ({ file, name: `initrd${i || ''}` }));
+      const words = [
+        ...parts.map(({ name }) => `initrd=${name}`),
+        ...spec.arguments,
+        ...more,
+        `BOOTIF=01-\${netX/mac:hexhyp}`,
+      ];
       return `#!ipxe
 ${why}
 kernel ${url}/files/${spec.kernel} ${words.join(' ')} || goto failed
-initrd --name initrd ${url}/files/${spec.initrd} || goto failed
+${parts.map(({ file, name }) => `initrd --name ${name} ${url}/files/${file} || goto failed`).join('\n')}
 boot || goto failed
 :failed
 imgfree

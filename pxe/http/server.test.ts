@@ -227,6 +227,21 @@ test('a kernel gets the words of the answer and those of the boot service', asyn
   );
 });
 
+test('parts of an initramfs are fetched in their order, and named to the kernel', async () => {
+  const [kernel, initrd, over] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string];
+  answer = async () => ({
+    spec: { kind: 'linux', kernel, initrd, overlays: [over], arguments: ['quiet'] },
+    reason: 'rescue by ann',
+  });
+  const text = await script('mac=52:54:00:00:00:01&platform=pcbios');
+  expect(text.split('\n').slice(2, 6)).toEqual([
+    `kernel ${service.url}/files/${kernel} initrd=initrd initrd=initrd1 quiet machinedb.files=${service.url}/files BOOTIF=01-\${netX/mac:hexhyp} || goto failed`,
+    `initrd --name initrd ${service.url}/files/${initrd} || goto failed`,
+    `initrd --name initrd1 ${service.url}/files/${over} || goto failed`,
+    'boot || goto failed',
+  ]);
+});
+
 test('40 and 41 a newline or a meaning of iPXE in an answer never reaches a script', async () => {
   answer = async () => ({
     spec: { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: ['x\nshell'] },

@@ -31,6 +31,7 @@ export const enrolBody = z.strictObject({
   hardware,
   boot_id: identifier,
   join_token: z.string().max(200).optional(),
+  rescue: z.literal(true).optional().describe('It was booted for a rescue, and claims the key of that only'),
   previous: z
     .strictObject({ node: z.uuid(), signature: base64.max(500) })
     .optional()
@@ -42,7 +43,9 @@ export const enrolReply = z.object({
   node: z.uuid(),
   fingerprint: z.string().describe('Of the key, as the console shows it and the approval names it'),
   state: z.string(),
-  status: z.enum(['approved', 'pending', 'rekey']).describe('rekey: known machine, new key, a person must decide'),
+  status: z
+    .enum(['approved', 'pending', 'rekey', 'rescue'])
+    .describe('rekey: known machine, new key, a person must decide; rescue: the key is good for the rescue only'),
 });
 
 export const heartbeat = z.strictObject({

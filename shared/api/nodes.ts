@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { name } from '../sections/name.ts';
 import { installStatus } from './install-status.ts';
+import { onceStatus, rescueStatus } from './rescue-status.ts';
 import { asOf, page, pageQuery, plan, reason, row, time, writeQuery } from './row.ts';
 
 export const nodeParam = z.strictObject({
@@ -50,7 +51,7 @@ export type Node = z.infer<typeof node>;
 const key = z.object({
   fingerprint: z.string(),
   kind: z.enum(['ed25519', 'p256']),
-  status: z.enum(['pending', 'current', 'retired', 'revoked']),
+  status: z.enum(['pending', 'current', 'retired', 'revoked', 'rescue']),
   added_at: time,
 });
 export const nodeDetail = node.extend({
@@ -59,6 +60,10 @@ export const nodeDetail = node.extend({
   observed: z.record(z.string(), z.unknown()),
   errors: z.record(z.string(), z.string()).describe('Sections that could not be observed, and why'),
   install: installStatus.optional().describe('The newest install that was asked for'),
+  rescue: rescueStatus.optional().describe('The rescue that is open'),
+  boot_once: onceStatus
+    .optional()
+    .describe('The way of one boot that was asked for, until it was used or its time is over'),
 });
 
 export const finding = z.object({

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 
-/** What a credential must allow. `node:*` are agents, by identity level; `relay` a relay's own; the others are operators' tokens. */
+/**
+ * What a credential must allow. `node:*` are agents, by identity level (`node:rescue`: a machine in rescue, and nothing else); `relay`
+ * is a relay's own; the others are operators' tokens.
+ */
 export const operatorScopes = ['read', 'write', 'approve', 'admin'] as const;
 export type OperatorScope = (typeof operatorScopes)[number];
-export type Scope = 'public' | 'node:claimed' | 'node:approved' | 'relay' | OperatorScope;
+export type Scope = 'public' | 'node:claimed' | 'node:approved' | 'node:rescue' | 'relay' | OperatorScope;
 
 /** One line of the contract. Routes, validation, OpenAPI, the client and the command line derive from it. */
 export interface Row {

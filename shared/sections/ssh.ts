@@ -8,7 +8,8 @@ const user = z
   .string()
   .regex(/^[a-z_][a-z0-9_.-]{0,31}$/, 'name a user with lower-case letters, digits, ".", "_" and "-", at most 32');
 
-const publicKey = z
+/** A public key in OpenSSH's one-line form. */
+export const publicKey = z
   .string()
   .max(16384)
   .refine((value) => !/[\r\n\0]/.test(value), { error: 'a public key is one line', abort: true })

@@ -47,12 +47,14 @@ export function signBy({ key, kind }: Machine, text: string): Buffer {
 export interface ClaimOptions {
   nonce: string;
   joinToken?: string;
+  /** It was booted for a rescue. */
+  rescue?: true;
   /** The node it was, and the machine whose key vouches. */
   previous?: { node: string; by: Machine };
 }
 
 /** A signed claim. */
-export function claimOf(claimant: Machine, { nonce, joinToken, previous }: ClaimOptions): Claim {
+export function claimOf(claimant: Machine, { nonce, joinToken, rescue, previous }: ClaimOptions): Claim {
   const body = {
     nonce,
     kind: claimant.kind,
@@ -60,6 +62,7 @@ export function claimOf(claimant: Machine, { nonce, joinToken, previous }: Claim
     hardware: { ...claimant.hardware },
     boot_id: createHash('sha256').update(claimant.fingerprint).digest('hex').slice(0, 32),
     ...(joinToken === undefined ? {} : { join_token: joinToken }),
+    ...(rescue === undefined ? {} : { rescue }),
   };
   const text = enrolText(body, previous?.node);
   return {
