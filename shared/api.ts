@@ -6,6 +6,7 @@ import { nodeRows } from './api/nodes.ts';
 import { placeRows } from './api/places.ts';
 import { rolloutRows } from './api/rollout.ts';
 import type { Row } from './api/row.ts';
+import { seedRows } from './api/seed.ts';
 import { serviceRows } from './api/service.ts';
 
 /** The contract: every endpoint there is, by operation name. */
@@ -16,6 +17,7 @@ export const api = {
   ...agentRows,
   ...installRows,
   ...rolloutRows,
+  ...seedRows,
   ...serviceRows,
 };
 export type Api = typeof api;

@@ -1,5 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { api } from '../../shared/api.ts';
+import { runBootPreview } from './boot.ts';
 import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
@@ -13,6 +14,7 @@ import { describe, runCommand, type Terminal } from './run.ts';
 const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
   ['image build|verify', 'Make an image and take it into the catalogue; check one'],
+  ['boot preview NODE', 'What a node would get if it booted now: boot script and cloud-init documents'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -43,6 +45,7 @@ async function main(
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
   if (first === 'image' && (second === 'build' || second === 'verify'))
     return await runImage(client, argv.slice(1), environment, terminal);
+  if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);
   const two = commands.find(({ words }) => words === `${first} ${second}`);

@@ -28,7 +28,8 @@ export async function detailNow(db: Reader, id: string): Promise<NodeDetail> {
     install_progress: progress,
   } = more;
   const install = request === null ? {} : { install: toStatus(reinstall, installed, request, progress) };
-  return { ...node, keys: await keysOf(db, id), hardware: { ...hardware }, observed, errors, ...install };
+  const host_keys = await hostKeysOf(db, id, installed);
+  return { ...node, keys: await keysOf(db, id), hardware: { ...hardware }, ...host_keys, observed, errors, ...install };
 }
 
 /** The same at a time in the past. Keys are the present ones that were there; errors are kept in no history. */
@@ -39,6 +40,16 @@ export async function detailAt(db: Reader, id: string, time: string): Promise<No
   const row = await db.selectFrom('node').select('hardware').where('id', '=', id).executeTakeFirstOrThrow();
   const observed = await sectionsAt(db, id, 'observed', time);
   return { ...then.node, keys, hardware: { ...row.hardware }, observed, errors: {} };
+}
+
+async function hostKeysOf(db: Reader, id: string, provision: number): Promise<Pick<NodeDetail, 'host_keys'>> {
+  const row = await db
+    .selectFrom('seed')
+    .select('phoned')
+    .where('node', '=', id)
+    .where('provision', '=', provision)
+    .executeTakeFirst();
+  return row?.phoned == null ? {} : { host_keys: row.phoned.host_keys };
 }
 
 async function keysOf(db: Reader, id: string): Promise<NodeDetail['keys']> {

@@ -13,6 +13,7 @@ import { nodeReads } from './nodes.ts';
 import { placeRoutes } from './places.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { secretRoutes } from './secrets.ts';
+import { seedRoutes } from './seed.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
 import { serviceRoutes } from './service.ts';
 import { tokenRoutes } from './tokens.ts';
@@ -28,6 +29,7 @@ export const handlers: Handlers = {
   ...enrolRoutes,
   ...selfRoutes,
   ...installRoutes,
+  ...seedRoutes,
   ...rolloutRoutes,
   ...eventRoutes,
   ...inventoryRoutes,
