@@ -16,6 +16,7 @@ const usage = `usage: machinedb-agent facts [--root DIR] [--json] [SECTION ...]
        machinedb-agent discover --server URL --pin HEX[,HEX] --files URL --state DIR
        machinedb-agent rescue --server URL --pin HEX[,HEX] --state DIR
        machinedb-agent manage --config FILE --state DIR
+       machinedb-agent seed --config FILE --state DIR [--port PORT]
        machinedb-agent apply --dry-run [--config FILE] [--state DIR]
        machinedb-agent probe [--config FILE] [--state DIR] [--from ADDRESS]
        machinedb-agent owned [--state DIR]
@@ -31,6 +32,7 @@ discover as run, in the discovery image: it also installs an image on a disk whe
 rescue   in the discovery image: lets the operator in by SSH for whom a rescue was opened, until that ends; then ends with 11
 manage   as run, on an installed node: it also makes the node as wanted when its intent says mode enforce, and tells what it
          would do in mode plan; FILE holds {"server": URL, "pins": [HEX]}
+seed     gives cloud-init on this machine what the server has for it, on a port of the loopback interface
 apply    shows what an apply would change: a difference per file, and what is reloaded
 probe    does one signed round trip to the server, from an address of this machine; ip vrf exec VRF before it: in that VRF
 owned    lists the files that the agent has written
@@ -61,6 +63,7 @@ const options = {
   back: { type: 'boolean' },
   from: { type: 'string' },
   'deadline-ms': { type: 'string', default: '60000' },
+  port: { type: 'string' },
   files: { type: 'string' },
   devices: { type: 'string', default: '/dev' },
   'patience-ms': { type: 'string', default: '600000' },
@@ -89,6 +92,7 @@ async function main(argv: string[]): Promise<void> {
   else if (command === 'capture') await captureTo(rest);
   else if (command === 'run' && rest.length === 0) await runAgent(optionsOf(values));
   else if (command === 'manage' && rest.length === 0) await manage(values);
+  else if (command === 'seed' && rest.length === 0) await seed(values);
   else if (command === 'recover' && rest.length === 0) await recover(values);
   else if (command === 'apply' && rest.length === 0) await showApply(values);
   else if (command === 'probe' && rest.length === 0) await probeServer(values);
@@ -220,6 +224,23 @@ async function manage(values: Values): Promise<void> {
     log: options.log,
   });
   await runAgent({ ...options, duty });
+}
+
+async function seed(values: Values): Promise<void> {
+  const { server, pins } = readConfig(values.config);
+  const { directory, url, clock, bootId, log, signal } = optionsOf({
+    ...values,
+    server,
+    pin: pins.join(','),
+    state: values.state ?? STATE,
+  });
+  const { serveSeed, SEED_PORT } = await import('./seed/serve.ts');
+  const port = values.port === undefined ? SEED_PORT : Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new UsageError(`--port "${values.port}" is no port`);
+  const serving = await serveSeed({ state: directory, url, pins, clock, bootId, port, log });
+  log(`cloud-init is served at ${serving.url}`);
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await serving.close();
 }
 
 /** Where an installed node has what these commands need. */

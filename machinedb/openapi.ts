@@ -40,7 +40,7 @@ function operationObject(operation: string, definition: Row): JsonObject {
     parameters: [...parameters(definition.params, 'path'), ...parameters(definition.query, 'query')],
     ...(definition.body === undefined
       ? {}
-      : { requestBody: { required: true, content: json(definition.body, 'input') } }),
+      : { requestBody: { required: true, content: bodyContent(definition.form === true, definition.body) } }),
     responses: {
       '200': { description: 'Done', content: json(definition.reply, 'output') },
       default: { description: 'Problem', content: { 'application/problem+json': { schema: { type: 'object' } } } },
@@ -51,6 +51,10 @@ function operationObject(operation: string, definition: Row): JsonObject {
 function schemeOf(scope: Row['scope']): string {
   if (scope === 'relay') return 'relay';
   return scope.startsWith('node:') ? 'node' : 'operator';
+}
+
+function bodyContent(isForm: boolean, body: z.ZodType): JsonObject {
+  return isForm ? { 'application/x-www-form-urlencoded': { schema: { type: 'object' } } } : json(body, 'input');
 }
 
 function json(schema: z.ZodType, io: 'input' | 'output'): JsonObject {

@@ -65,6 +65,14 @@ export interface BootOnce {
   boot_id: string | null;
 }
 
+/** What cloud-init told at the end of a first boot; what it did not know is absent. */
+export interface PhonedHome {
+  hostname?: string | undefined;
+  fqdn?: string | undefined;
+  /** Type, as ssh-ed25519 → public key line without comment. */
+  host_keys: Record<string, string>;
+}
+
 export interface Database {
   image: {
     name: string;
@@ -206,6 +214,16 @@ export interface Database {
     counts: Generated<boolean>;
   };
   apply_slot: { node: string; role: string; generation: number; since: Time; until: Time };
+  seed: {
+    node: string;
+    provision: number;
+    opened_at: Time;
+    boot: string;
+    phoned_at: OptionalTime;
+    phoned: OptionalJson<PhonedHome>;
+    phoned_digest: string | null;
+  };
+  seed_secret: { node: string; provision: number; name: string; secret: string; generation: number; at: Time };
   placement: {
     node: string;
     site: string;

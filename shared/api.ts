@@ -8,6 +8,7 @@ import { relayRows } from './api/relay.ts';
 import { rescueRows } from './api/rescue.ts';
 import { rolloutRows } from './api/rollout.ts';
 import type { Row } from './api/row.ts';
+import { seedRows } from './api/seed.ts';
 import { serviceRows } from './api/service.ts';
 
 /** The contract: every endpoint there is, by operation name. */
@@ -20,6 +21,7 @@ export const api = {
   ...rescueRows,
   ...rolloutRows,
   ...relayRows,
+  ...seedRows,
   ...serviceRows,
 };
 export type Api = typeof api;

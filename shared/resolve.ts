@@ -1,11 +1,13 @@
 import { interfaceName } from './match-port.ts';
 import { isMembers } from './merge.ts';
 import { bgpInput, resolveBgp } from './resolve-bgp.ts';
+import { resolveCloudInit } from './resolve-cloud-init.ts';
 import { resolveNetwork } from './resolve-network.ts';
 import { reposMaterial, resolveRepos } from './resolve-repos.ts';
 import { resolveSsh, sshMaterial } from './resolve-ssh.ts';
 import { resolveTime } from './resolve-time.ts';
 import type { BgpIntended } from './sections/bgp.ts';
+import type { CloudInitIntended } from './sections/cloud-init.ts';
 import type { HostnameIntended } from './sections/hostname.ts';
 import type { NetworkIntended, NetworkWanted } from './sections/network.ts';
 import type { Placement } from './sections/placement.ts';
@@ -25,6 +27,7 @@ export interface Intent {
   role?: Record<string, unknown>;
   tags?: Record<string, unknown>;
   image?: Record<string, unknown>;
+  cloud_init?: CloudInitIntended;
   mode?: Record<string, unknown>;
 }
 
@@ -121,6 +124,7 @@ export function resolve(input: ResolveInput): Resolved {
     role: intent.role,
     tags: intent.tags,
     image: intent.image,
+    cloud_init: resolveCloudInit(intent, problems),
     mode: intent.mode,
   };
   return { wanted: withoutEmpty(wanted), problems };

@@ -34,5 +34,6 @@ export const packages: { name: string; why: string }[] = [
     why: 'is the BGP speaker of nodes, and of the switch that they talk to; the tests run their own of it',
   },
   { name: 'frr-pythontools', why: 'reloads it' },
+  { name: 'nftables', why: 'loads the rule that lets root alone ask for what cloud-init gets' },
   { name: 'ansible-core', why: 'reads the inventory as Ansible does' },
 ];

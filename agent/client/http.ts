@@ -94,10 +94,15 @@ export interface HttpRequest {
 
 /** Sends one request and answers the reply's JSON. Throws ServerError for all else. */
 export async function send<Reply>(server: Server, request: HttpRequest): Promise<Reply> {
+  return JSON.parse(await sendForText(server, request)) as Reply;
+}
+
+/** Sends one request and answers the reply as it is. Throws ServerError for all but 2xx. */
+export async function sendForText(server: Server, request: HttpRequest): Promise<string> {
   const { status, headers, body } = await exchange(server, request).catch((error: Error) => {
     throw new ServerError(0, '', `${server.url.origin} cannot be reached: ${error.message}`);
   });
-  if (status >= 200 && status < 300) return JSON.parse(body) as Reply;
+  if (status >= 200 && status < 300) return body;
   const wait = Number(headers['retry-after']);
   throw new ServerError(
     status,

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, type Run } from '../command.ts';
 import { writeDurably } from '../durable-file.ts';
+import { configureCloudInit } from './cloud-init.ts';
 import type { Partition } from './gpt.ts';
 
 /** What the agent of the installed system needs to begin with, by file of its root. */
@@ -45,4 +46,5 @@ export function place(root: string, { state, config }: Belongings): void {
   for (const [name, text] of Object.entries(state)) writeDurably(join(directory, name), text, 0o600);
   mkdirSync(join(root, 'etc/machinedb'), { recursive: true });
   writeFileSync(join(root, 'etc/machinedb/agent.json'), config, { mode: 0o644 });
+  configureCloudInit(root);
 }

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { needPrograms, run } from '../tools.ts';
-import { excluded, packages, packagesOf, type Suite } from './packages.ts';
+import { besideCloudInit, excluded, packages, packagesOf, type Suite } from './packages.ts';
 
 export interface BaseOsOptions {
   /** Folder that becomes the root of the system. */
@@ -42,7 +42,15 @@ const programs = {
 };
 
 /** Units that run on every node. */
-const units = ['machinedb-agent', 'machinedb-recover', 'machinedb-grow', 'systemd-networkd', 'systemd-resolved', 'ssh'];
+const units = [
+  'machinedb-agent',
+  'machinedb-seed',
+  'machinedb-recover',
+  'machinedb-grow',
+  'systemd-networkd',
+  'systemd-resolved',
+  'ssh',
+];
 
 /** Makes the system of base-os in a folder. Needs root. Answers its packages: name → version. */
 export function buildRoot({
@@ -59,7 +67,12 @@ export function buildRoot({
     throw new Error('base-os is built as root: its files belong to root and to system users');
   rmSync(root, { recursive: true, force: true });
   log(`packages of ${suite}`);
-  const all = [...packages, ...packagesOf[suite], ...include];
+  const all = [
+    ...packages,
+    ...packagesOf[suite],
+    ...include,
+    ...(include.includes('cloud-init') ? besideCloudInit : []),
+  ];
   const options = ['--variant=minbase', `--include=${all.join(',')}`, '--aptopt=Acquire::Languages "none"'];
   const excludes = excluded.map((path) => `--dpkgopt=path-exclude=${path}`);
   // The kernel's package and a trigger would each make the same initramfs (kernel-img.conf(5), INITRD): it is made once, at the end.

@@ -5,6 +5,9 @@ export const packages = [
   ...['python3', 'sudo', 'less', 'nano-tiny', 'procps'],
 ];
 
+/** What goes with cloud-init: the rule that lets root alone ask for its documents is loaded by nft. */
+export const besideCloudInit = ['nftables'];
+
 /** Releases of Debian that base-os is made of, and what only they have: bullseye's systemd-resolved is in systemd. */
 export const packagesOf = {
   bullseye: [],

@@ -136,13 +136,18 @@ async function answer<O extends Operation>(
 
 function toRequest<O extends Operation>(definition: Row, request: FastifyRequest, caller: Caller): Request<O> {
   const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const body = definition.body === undefined ? undefined : raw.length === 0 ? {} : parseJson(raw.toString('utf8'));
+  const body = definition.body === undefined ? undefined : bodyOf(definition, raw.toString('utf8'));
   const input = {
     params: parse(definition.params, request.params, 'path'),
     query: parse(definition.query, request.query, 'query'),
     body: parse(definition.body, body, 'body'),
   } as Input<O>;
   return { input, caller, headers: request.headers, raw, remote: request.socket.remoteAddress ?? '' };
+}
+
+function bodyOf(definition: Row, text: string): unknown {
+  if (definition.form === true) return text;
+  return text === '' ? {} : parseJson(text);
 }
 
 function parse(schema: z.ZodType | undefined, value: unknown, where: string): unknown {

@@ -5,12 +5,14 @@ import { isInside } from '../../shared/ip.ts';
 import { isMembers } from '../../shared/merge.ts';
 import { type Contradiction, contradictions } from '../../shared/network-contradictions.ts';
 import { type Demand, demands } from '../../shared/resolve.ts';
+import type { CloudInitIntended } from '../../shared/sections/cloud-init.ts';
 import { sections } from '../../shared/sections/index.ts';
 import type { NetworkIntended } from '../../shared/sections/network.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
 import { demandPath } from '../places/asked.ts';
 import { readNetworks } from '../places/nearest.ts';
+import { USER_SECRET } from '../trust/secrets.ts';
 
 /** Sections that no wider layer has. */
 export const nodeOnly = new Set<IntentSection>(['placement', 'role']);
@@ -80,8 +82,24 @@ async function checkReferences(tx: Reader, section: IntentSection, data: unknown
     await mustExist(tx, 'site', site);
     if (rack !== undefined) await mustExist(tx, 'rack', rack, site);
   }
+  if (section === 'cloud_init') return await checkSecrets(tx, (data as CloudInitIntended).secrets ?? {});
   if (section !== 'network') return;
   await checkAddresses(tx, data as NetworkIntended);
+}
+
+async function checkSecrets(tx: Reader, secrets: NonNullable<CloudInitIntended['secrets']>): Promise<void> {
+  for (const { secret } of Object.values(secrets)) {
+    const there = await tx
+      .selectFrom('secret')
+      .select('name')
+      .where('name', '=', USER_SECRET + secret)
+      .executeTakeFirst();
+    if (there === undefined)
+      throw new Problem(
+        'invalid',
+        `there is no secret "${secret}": machinedb secret put ${secret} --file FILE makes it`,
+      );
+  }
 }
 
 const refused = (demand: Demand, message: string) => contradiction([{ path: demandPath(demand), message }], '');

@@ -31,7 +31,9 @@ export async function detailNow(db: Reader, id: string): Promise<NodeDetail> {
   } = more;
   const install = request === null ? {} : { install: toStatus(reinstall, installed, request, progress) };
   const asked = { rescue: await openRescueOf(db, id), boot_once: await onceOf(db, id) };
-  return { ...node, keys: await keysOf(db, id), hardware: { ...hardware }, observed, errors, ...install, ...asked };
+  const host_keys = await hostKeysOf(db, id, installed);
+  const told = { hardware: { ...hardware }, ...host_keys, observed, errors };
+  return { ...node, keys: await keysOf(db, id), ...told, ...install, ...asked };
 }
 
 /** The same at a time in the past. Keys are the present ones that were there; errors are kept in no history. */
@@ -42,6 +44,16 @@ export async function detailAt(db: Reader, id: string, time: string): Promise<No
   const row = await db.selectFrom('node').select('hardware').where('id', '=', id).executeTakeFirstOrThrow();
   const observed = await sectionsAt(db, id, 'observed', time);
   return { ...then.node, keys, hardware: { ...row.hardware }, observed, errors: {} };
+}
+
+async function hostKeysOf(db: Reader, id: string, provision: number): Promise<Pick<NodeDetail, 'host_keys'>> {
+  const row = await db
+    .selectFrom('seed')
+    .select('phoned')
+    .where('node', '=', id)
+    .where('provision', '=', provision)
+    .executeTakeFirst();
+  return row?.phoned == null ? {} : { host_keys: row.phoned.host_keys };
 }
 
 async function keysOf(db: Reader, id: string): Promise<NodeDetail['keys']> {

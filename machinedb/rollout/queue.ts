@@ -21,7 +21,7 @@ export interface QueuedNode {
 }
 
 /** Sections that say what a machine is, and of which nothing is applied by its agent. */
-const notApplied = new Set(['placement', 'role', 'tags', 'image']);
+const notApplied = new Set(['placement', 'role', 'tags', 'image', 'cloud_init']);
 
 /** Whether two wanted states ask different things of the machine's agent. */
 export function concernsMachine(before: Record<string, unknown>, after: Record<string, unknown>): boolean {

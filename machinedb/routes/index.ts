@@ -17,6 +17,7 @@ import { relayRoutes } from './relays.ts';
 import { rescueRoutes } from './rescue.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { secretRoutes } from './secrets.ts';
+import { seedRoutes } from './seed.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
 import { serviceRoutes } from './service.ts';
 import { tokenRoutes } from './tokens.ts';
@@ -33,6 +34,7 @@ export const handlers: Handlers = {
   ...selfRoutes,
   ...installRoutes,
   ...rescueRoutes,
+  ...seedRoutes,
   ...rolloutRoutes,
   ...relayRoutes,
   ...eventRoutes,

@@ -2,6 +2,9 @@ import { sql } from 'kysely';
 import type { Reader, Tx } from '../db.ts';
 import { type Kek, seal, unseal } from './seal.ts';
 
+/** Names that people give are kept apart from the service's own keys (`machinedb/...`). */
+export const USER_SECRET = 'user/';
+
 export interface OpenSecret {
   name: string;
   generation: number;

@@ -14,6 +14,7 @@ const section = z.enum([
   'role',
   'tags',
   'image',
+  'cloud_init',
   'mode',
 ]);
 export type IntentSection = z.infer<typeof section>;

@@ -59,6 +59,10 @@ export const nodeDetail = node.extend({
   hardware: z.record(z.string(), z.unknown()).describe('Hints it claimed with'),
   observed: z.record(z.string(), z.unknown()),
   errors: z.record(z.string(), z.string()).describe('Sections that could not be observed, and why'),
+  host_keys: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe("SSH host keys by type, as the newest installed system's cloud-init told them"),
   install: installStatus.optional().describe('The newest install that was asked for'),
   rescue: rescueStatus.optional().describe('The rescue that is open'),
   boot_once: onceStatus

@@ -18,6 +18,8 @@ export interface Row {
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodType;
+  /** The body is a form (application/x-www-form-urlencoded), not JSON: it is given as its text. */
+  form?: true;
   reply: z.ZodType;
   /** The GET answers `ETag` and honours `If-None-Match`. */
   etag?: true;

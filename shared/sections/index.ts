@@ -1,4 +1,5 @@
 import { bgp } from './bgp.ts';
+import { cloudInit } from './cloud-init.ts';
 import { cpu } from './cpu.ts';
 import { disks } from './disks.ts';
 import { firmware } from './firmware.ts';
@@ -42,6 +43,7 @@ export const sections = {
   role,
   tags,
   image,
+  cloud_init: cloudInit,
   mode,
 };
 export type SectionName = keyof typeof sections;
