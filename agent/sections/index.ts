@@ -8,6 +8,7 @@ import { observe as lldp } from './lldp.ts';
 import { observe as memory } from './memory.ts';
 import { observe as network } from './network.ts';
 import { observe as nics } from './nics.ts';
+import { observe as numa } from './numa.ts';
 import { observe as os } from './os.ts';
 import { observe as pci } from './pci.ts';
 import { observe as repos } from './repos.ts';
@@ -19,6 +20,7 @@ import { observe as time } from './time.ts';
 export const observers = {
   system,
   cpu,
+  numa,
   memory,
   pci,
   nics,

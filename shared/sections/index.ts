@@ -10,6 +10,7 @@ import { memory } from './memory.ts';
 import { mode } from './mode.ts';
 import { network } from './network.ts';
 import { nics } from './nics.ts';
+import { numa } from './numa.ts';
 import { os } from './os.ts';
 import { pci } from './pci.ts';
 import { placement } from './placement.ts';
@@ -24,6 +25,7 @@ import { time } from './time.ts';
 export const sections = {
   system,
   cpu,
+  numa,
   memory,
   pci,
   nics,
