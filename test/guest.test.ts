@@ -98,6 +98,7 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
       manufacturer: 'LabDimms',
       part: 'LAB-PART-1',
       serial: 'LAB-DIMM-1',
+      type: 'RAM',
       form_factor: 'DIMM',
       size_bytes: 1024 ** 3,
       speed_mts: 3200,

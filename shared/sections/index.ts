@@ -1,4 +1,5 @@
 import { bgp } from './bgp.ts';
+import { bmc } from './bmc.ts';
 import { cpu } from './cpu.ts';
 import { disks } from './disks.ts';
 import { firmware } from './firmware.ts';
@@ -20,6 +21,7 @@ import { ssh } from './ssh.ts';
 import { system } from './system.ts';
 import { tags } from './tags.ts';
 import { time } from './time.ts';
+import { tpm } from './tpm.ts';
 
 /** Every section there is: `observed` is what machines report, `intended` what people want. */
 export const sections = {
@@ -33,6 +35,8 @@ export const sections = {
   disks,
   gpus,
   firmware,
+  bmc,
+  tpm,
   os,
   hostname,
   network,

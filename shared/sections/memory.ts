@@ -22,6 +22,7 @@ export const memory = {
   observed: z.looseObject({
     total_bytes: count.optional().describe('What the kernel manages: a little less than the modules hold'),
     slots: count.optional().describe('Slots for modules, empty ones included'),
+    empty_slots: count.optional(),
     max_bytes: count.optional().describe('Most the board takes, by its firmware'),
     error_correction: text.optional().describe('none, parity, single-bit, multi-bit, crc'),
     dimms: z.record(text, dimm).optional().describe("Modules by the board's name of their slot"),
