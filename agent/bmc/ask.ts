@@ -17,7 +17,8 @@ export async function askBmc(tool: Tool): Promise<Record<string, string> | undef
     throw new Error(`the management controller does not answer: ipmitool mc info ended with ${info.status}`);
   for (const channel of channels) {
     const lan = await tool('ipmitool', ['lan', 'print', String(channel)]);
-    if (lan?.status !== 0 || !/^IP Address +:/m.test(lan.stdout)) continue;
+    // It ends in failure when a controller lacks a later parameter.
+    if (lan === undefined || !/^IP Address +:/m.test(lan.stdout)) continue;
     const lan6 = await tool('ipmitool', ['lan6', 'print', String(channel)]);
     return {
       'mc-info': info.stdout,
