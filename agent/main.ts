@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { asker, doors } from './asked.ts';
 import { capture } from './capture.ts';
 import { floorClock } from './client/clock.ts';
 import { parseServer } from './client/http.ts';
 import { type Facts, observeAll } from './facts.ts';
-import { askNeighbors } from './neighbors.ts';
 import { type AgentOptions, runAgent } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
@@ -107,7 +107,7 @@ async function main(argv: string[]): Promise<void> {
 }
 
 async function showFacts(values: Values, wanted: string[]): Promise<void> {
-  const facts = observeAll(await askNeighbors(openSystem(values.root ?? '')));
+  const facts = observeAll(await asker(doors())(openSystem(values.root ?? '')));
   const unknown = wanted.find((name) => !(name in observers));
   if (unknown !== undefined)
     throw new UsageError(`there is no section "${unknown}": there are ${Object.keys(observers).join(', ')}`);
@@ -124,7 +124,7 @@ function pick(facts: Facts, names: string[]): Facts {
 
 async function captureTo([file, ...more]: string[]): Promise<void> {
   if (file === undefined || more.length > 0) throw new UsageError('capture needs one FILE');
-  const { entries } = capture(observeAll, file, await askNeighbors(openSystem()));
+  const { entries } = capture(observeAll, file, await asker(doors())(openSystem()));
   process.stderr.write(
     `${file}: ${entries} files, links and folders; it holds serial numbers, so it is for you alone (mode 0600)\n`,
   );
@@ -168,7 +168,7 @@ async function discover(values: Values): Promise<void> {
   const files = URL.parse(values.files ?? '');
   if (files === null) throw new UsageError('discover needs --files http://HOST:PORT/files');
   const { discoveryDuty } = await import('./discover.ts');
-  const { run } = await import('./command.ts');
+  const { run, runIdle } = await import('./command.ts');
   const ending = new AbortController();
   const left = Promise.withResolvers<number>();
   const duty = discoveryDuty({
@@ -187,7 +187,13 @@ async function discover(values: Values): Promise<void> {
       ending.abort();
     },
   });
-  await runAgent({ ...options, discovery: true, duty, signal: AbortSignal.any([options.signal, ending.signal]) });
+  await runAgent({
+    ...options,
+    tool: runIdle,
+    discovery: true,
+    duty,
+    signal: AbortSignal.any([options.signal, ending.signal]),
+  });
   // Ended by a signal, it is to be run again.
   process.exitCode = await Promise.race([left.promise, Promise.resolve(1)]);
 }
@@ -206,7 +212,7 @@ async function manage(values: Values): Promise<void> {
   const options = optionsOf({ ...values, server, pin: pins.join(',') });
   const { managementDuty } = await import('./manage.ts');
   const { moveToServer } = await import('./vrf.ts');
-  const { run } = await import('./command.ts');
+  const { run, runIdle } = await import('./command.ts');
   const place = { root: '', state: options.directory, system: options.system };
   const move = () => moveToServer(place, options.log);
   move();
@@ -223,7 +229,7 @@ async function manage(values: Values): Promise<void> {
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     log: options.log,
   });
-  await runAgent({ ...options, duty });
+  await runAgent({ ...options, tool: runIdle, duty });
 }
 
 async function seed(values: Values): Promise<void> {

@@ -1,5 +1,7 @@
 import type { Report } from '../shared/api/agent.ts';
 import { formatOrder, saidText } from '../shared/said-text.ts';
+import { asker, doors } from './asked.ts';
+import type { Tool } from './bmc/ask.ts';
 import { backoffMs } from './client/backoff.ts';
 import type { Clock } from './client/clock.ts';
 import { type Enrolled, enrol, fetchToken, roundTrip, type Token } from './client/enrolment.ts';
@@ -12,7 +14,6 @@ import { beatOnce, openSession, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
-import { askNeighbors } from './neighbors.ts';
 import { observers } from './sections/index.ts';
 import type { System } from './system.ts';
 import { version } from './version.ts';
@@ -41,6 +42,8 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** It runs in the discovery image, in memory: nothing of what it observes is the node's configuration. */
   discovery?: boolean;
+  /** Runs optional programs, for what no file holds; without it, none is started. */
+  tool?: Tool;
   /** What the agent does besides observing; without it, it can do nothing else. */
   duty?: Duty;
 }
@@ -93,18 +96,22 @@ const configured = {
  * else is done is the duty's.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const agent = new Agent(options, await look(options));
+  const ask = asker(doors(options.tool));
+  const agent = new Agent(options, ask, await look(options, ask));
   await agent.run();
 }
 
-async function look({ system, discovery }: AgentOptions): Promise<Facts> {
-  const facts = observeAll(await askNeighbors(system));
+type Ask = ReturnType<typeof asker>;
+
+async function look({ system, discovery }: AgentOptions, ask: Ask): Promise<Facts> {
+  const facts = observeAll(await ask(system));
   if (discovery !== true) return facts;
   return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
 }
 
 class Agent {
   readonly #options: AgentOptions;
+  readonly #ask: Ask;
   readonly #trust: TrustStore;
   readonly #server: Server;
   #facts: Facts;
@@ -120,8 +127,9 @@ class Agent {
   #generation = 0;
   #said = '';
 
-  constructor(options: AgentOptions, facts: Facts) {
+  constructor(options: AgentOptions, ask: Ask, facts: Facts) {
     this.#options = options;
+    this.#ask = ask;
     this.#trust = openTrust(options.directory, options.pins);
     this.#server = { url: options.url, pins: () => this.#trust.pins(), clock: options.clock };
     this.#facts = facts;
@@ -250,7 +258,7 @@ class Agent {
           message?.want?.some((want) => want === 'wanted' || want === 'install' || want === 'apply') ?? false;
         if (asked && (await this.#work(token))) return;
         if (clock() >= looked + observeMs) {
-          this.#facts = await look(this.#options);
+          this.#facts = await look(this.#options, this.#ask);
           looked = clock();
           await this.#report(token);
         }
@@ -270,7 +278,7 @@ class Agent {
   async #lookAgain(token: string): Promise<boolean> {
     if (this.#options.discovery === true) return false;
     const before = this.#facts;
-    const now = observeEach(configured, await askNeighbors(this.#options.system));
+    const now = observeEach(configured, await this.#ask(this.#options.system));
     const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
     this.#facts = {
       sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),
@@ -303,7 +311,7 @@ class Agent {
       roundTrip: (from) => roundTrip(this.#server, this.#identity, this.#node!, from),
     };
     if (!(await duty.work(door))) return false;
-    this.#facts = await look(this.#options);
+    this.#facts = await look(this.#options, this.#ask);
     await this.#report(token);
     return true;
   }

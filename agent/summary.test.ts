@@ -8,7 +8,8 @@ test('a server in a few lines', () => {
     sections: {
       system: { manufacturer: 'Dell Inc.', product: 'PowerEdge R6515', serial: '7N62AI2' },
       cpu: { model: 'AMD EPYC 7543P', sockets: 1, cores: 32, threads: 64 },
-      memory: { total_bytes: 270 * 1024 ** 3, slots: 16, dimms: { A1: {}, A2: {} }, nodes: { 0: {}, 1: {} } },
+      memory: { total_bytes: 270 * 1024 ** 3, slots: 16, dimms: { A1: {}, A2: {} } },
+      numa: { 0: {}, 1: {} },
       nics: { '52:54:00:12:34:56': { name: 'eno1', speed_mbps: 25000, driver: 'mlx5_core' } },
       lldp: {
         eno1: {

@@ -43,9 +43,9 @@ function cpu({ cpu }: Sections): string {
   return words(cpu?.model, counts.filter(Boolean).join(', '));
 }
 
-function memory({ memory }: Sections): string {
+function memory({ memory, numa }: Sections): string {
   const modules = Object.keys(memory?.dimms ?? {}).length;
-  const nodes = Object.keys(memory?.nodes ?? {}).length;
+  const nodes = Object.keys(numa ?? {}).length;
   const slots = memory?.slots && `${modules} of ${memory.slots} slots`;
   return words(bytes(memory?.total_bytes), slots, nodes > 1 && many(nodes, 'NUMA node'));
 }

@@ -45,6 +45,12 @@ export const ADDRESSES = '/proc/net/ipv4_addresses';
 /** Likewise: what systemd-networkd answered about its LLDP neighbours, in JSON, where it was asked (neighbors.ts). */
 export const LLDP_NEIGHBORS = '/run/systemd/netif/lldp_neighbors.json';
 
+/** Likewise: what the TPM answered, in JSON (tpm/ask.ts), where it could be asked. */
+export const TPM_ANSWER = '/run/machinedb/tpm.json';
+
+/** Likewise: what ipmitool printed, by question, in JSON (bmc/ask.ts), where it was run. */
+export const IPMI_ANSWER = '/run/machinedb/ipmitool.json';
+
 // These say that this process is out of something, not that the machine lacks a file.
 const ours = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 

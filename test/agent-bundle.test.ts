@@ -73,7 +73,25 @@ test('of an observing agent only the state directory and the archive of a captur
     'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeFileSync'],
     'agent/client/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
     'agent/system.ts': ['openSync'],
+    // A question to the TPM is bytes written to its device; tpm/commands.ts has those that change nothing.
+    'agent/tpm/device.ts': ['close', 'open', 'read', 'write'],
   });
   const opened = [...read('agent/system.ts').matchAll(/openSync\((.*?)\)/g)].map(([, args]) => args);
   expect(opened).toEqual(['place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY']);
+  const device = read('agent/tpm/device.ts');
+  expect([...device.matchAll(/openFile\((.*?)\)/g)].map(([, args]) => args)).toEqual([
+    'device, constants.O_RDWR | constants.O_NOCTTY',
+  ]);
+  expect(device).toContain("const DEVICE = '/dev/tpmrm0';");
+  const codes = [...read('agent/tpm/commands.ts').matchAll(/command\((0x[0-9a-f]+)/g)].map(([, code]) => code);
+  // GetCapability, NV_ReadPublic, ReadPublic, NV_Read, CreatePrimary (kept nowhere).
+  expect(codes).toEqual(['0x17a', '0x169', '0x173', '0x14e', '0x131']);
+});
+
+test('optional programs are run by an agent that may do more than observe, and it names each of them', () => {
+  const asking = Object.keys(metafile.inputs).flatMap((file) =>
+    [...read(file).matchAll(/\btool\('(\w+)'/g)].map(([, name]) => `${file}: ${name}`),
+  );
+  expect([...new Set(asking)]).toEqual(['agent/bmc/ask.ts: ipmitool']);
+  expect(read('agent/main.ts').match(/tool: runIdle/g)).toHaveLength(2);
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Memory } from '../shared/sections/memory.ts';
+import type { Numa } from '../shared/sections/numa.ts';
 import { type DaemonProcess, startHarness } from './harness.ts';
 import { makeInitramfs } from './lab/initramfs.ts';
 import { startGuest } from './lab/qemu.ts';
@@ -81,12 +82,13 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
     chassis: { manufacturer: 'LabMaker', version: 'V3', serial: 'LAB-CHASSIS-1' },
   });
   expect(sections.cpu).toMatchObject({ sockets: 2, cores: 4, threads: 4, smt: false });
-  expect(sections.memory).toMatchObject({
-    slots: 1,
-    nodes: { 0: { cpus: '0-1', distances: { 0: 10, 1: 21 } }, 1: { cpus: '2-3', distances: { 0: 21, 1: 10 } } },
+  expect(sections.memory).toMatchObject({ slots: 1 });
+  expect(sections.numa).toMatchObject({
+    0: { cpus: '0-1', distances: { 0: 10, 1: 21 } },
+    1: { cpus: '2-3', distances: { 0: 21, 1: 10 } },
   });
-  const { dimms, nodes } = sections.memory as Memory;
-  for (const { memory_bytes } of Object.values(nodes!)) {
+  const { dimms } = sections.memory as Memory;
+  for (const { memory_bytes } of Object.values(sections.numa as Numa)) {
     // The kernel keeps some of the 512 MiB for itself.
     expect(memory_bytes).toBeGreaterThan(400 * 1024 ** 2);
     expect(memory_bytes).toBeLessThanOrEqual(512 * 1024 ** 2);
@@ -96,6 +98,7 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
       manufacturer: 'LabDimms',
       part: 'LAB-PART-1',
       serial: 'LAB-DIMM-1',
+      type: 'RAM',
       form_factor: 'DIMM',
       size_bytes: 1024 ** 3,
       speed_mts: 3200,

@@ -1,10 +1,10 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { underRoot } from '../root.ts';
-import { ADDRESSES, LLDP_NEIGHBORS, type System, textOf } from '../system.ts';
+import { ADDRESSES, IPMI_ANSWER, LLDP_NEIGHBORS, type System, TPM_ANSWER, textOf } from '../system.ts';
 import type { Entry } from './tar.ts';
 
-const made = new Set([ADDRESSES, LLDP_NEIGHBORS]);
+const made = new Set([ADDRESSES, LLDP_NEIGHBORS, TPM_ANSWER, IPMI_ANSWER]);
 
 /**
  * Wraps a system so that all that is read through it can be played back from a tree: contents, links, directory

@@ -21,7 +21,10 @@ export function parseMask(text: string | undefined): number[] {
   return cpus;
 }
 
-/** CPUs as the kernel writes them: [0, 1, 2, 8] → '0-2,8'. */
+/** Longest list of CPUs in a report, characters. */
+const mostText = 4096;
+
+/** CPUs as the kernel writes them: [0, 1, 2, 8] → '0-2,8'. A list too long for a report ends with ',...'. */
 export function formatList(cpus: Iterable<number>): string {
   const ranges: [number, number][] = [];
   for (const cpu of [...cpus].sort((a, b) => a - b)) {
@@ -29,5 +32,6 @@ export function formatList(cpus: Iterable<number>): string {
     if (last !== undefined && cpu <= last[1] + 1) last[1] = cpu;
     else ranges.push([cpu, cpu]);
   }
-  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+  const text = ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+  return text.length <= mostText ? text : `${text.slice(0, text.lastIndexOf(',', mostText - 4))},...`;
 }

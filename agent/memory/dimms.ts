@@ -8,7 +8,20 @@ type Dimm = NonNullable<Memory['dimms']>[string];
 // DSP0134, 7.18.2 and 7.18.1; what it calls other or unknown is left out.
 const types: Record<number, string> = {
   3: 'DRAM',
+  4: 'EDRAM',
+  5: 'VRAM',
+  6: 'SRAM',
+  7: 'RAM',
+  8: 'ROM',
+  9: 'flash',
+  10: 'EEPROM',
+  11: 'FEPROM',
+  12: 'EPROM',
+  13: 'CDRAM',
+  14: '3DRAM',
   15: 'SDRAM',
+  16: 'SGRAM',
+  17: 'RDRAM',
   18: 'DDR',
   19: 'DDR2',
   20: 'DDR2 FB-DIMM',
@@ -28,12 +41,17 @@ const types: Record<number, string> = {
 };
 const formFactors: Record<number, string> = {
   3: 'SIMM',
+  4: 'SIP',
   5: 'chip',
   8: 'proprietary card',
+  6: 'DIP',
+  7: 'ZIP',
   9: 'DIMM',
+  10: 'TSOP',
   11: 'row of chips',
   12: 'RIMM',
   13: 'SODIMM',
+  14: 'SRIMM',
   15: 'FB-DIMM',
   16: 'die',
   17: 'CAMM',
@@ -43,7 +61,9 @@ const corrections: Record<number, string> = { 3: 'none', 4: 'parity', 5: 'single
 const systemMemory = 3;
 
 /** Slots, capacity and modules of the main memory, from SMBIOS types 16 and 17. Empty slots are only counted. */
-export function dimmsOf({ structures }: Smbios): Pick<Memory, 'slots' | 'max_bytes' | 'error_correction' | 'dimms'> {
+export function dimmsOf({
+  structures,
+}: Smbios): Pick<Memory, 'slots' | 'empty_slots' | 'max_bytes' | 'error_correction' | 'dimms'> {
   const arrays = structures.filter(({ type }) => type === 16);
   const main = arrays.filter((array) => numberAt(array, 0x05, 1) === systemMemory);
   const others = new Set(arrays.filter((array) => !main.includes(array)).map(({ handle }) => handle));
@@ -52,6 +72,7 @@ export function dimmsOf({ structures }: Smbios): Pick<Memory, 'slots' | 'max_byt
   const capacity = main.reduce((sum, array) => sum + capacityOf(array), 0);
   return {
     slots: slots.length || undefined,
+    empty_slots: slots.length === 0 ? undefined : slots.filter((slot) => numberAt(slot, 0x0c, 2) === 0).length,
     max_bytes: capacity || undefined,
     error_correction: main.map((array) => corrections[numberAt(array, 0x06, 1) ?? 0]).find(Boolean),
     dimms: keyed(modules.flatMap(({ keys, value }) => (value === undefined ? [] : [{ keys, value }]))),

@@ -10,6 +10,8 @@ const phrases = new Set([
   '123456789',
   '1234567890',
   '123456789012345678',
+  '9876543210',
+  '<bad index>',
   'chassis manufacture',
   'chassis version',
   'default',
@@ -49,7 +51,7 @@ const patterns = [
   /^[0-]+$/,
   /^0x(0+|f+)$/i,
   // A field's own name: 'System Serial Number', 'A1_SerNum0', 'DIMM_P0_AssetTag', 'Manufacturer00'.
-  /^[\w -]*?(ser(ial)?[ _]?num(ber)?|part[ _]?num(ber)?|asset[ _]?tag(num)?|manufacturer)[ _]?\d*( ?\(.*)?$/i,
+  /^[\w -]*?(sku[ _]?num(ber)?|ser(ial)?[ _]?num(ber)?|part[ _]?num(ber)?|asset[ _]?tag(num)?|manufacturer)[ _]?\d*( ?\(.*)?$/i,
   /^to be filled/i,
   /^sku=notprovided/i,
 ];

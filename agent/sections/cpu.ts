@@ -1,7 +1,8 @@
 import type { Cpu } from '../../shared/sections/cpu.ts';
 import { armName } from '../cpu/arm.ts';
 import { caches } from '../cpu/caches.ts';
-import { parseList } from '../cpu/list.ts';
+import { kinds } from '../cpu/kinds.ts';
+import { formatList, parseList } from '../cpu/list.ts';
 import { onlineCpus, topology } from '../cpu/topology.ts';
 import { whole } from '../parse/numbers.ts';
 import { known } from '../parse/placeholder.ts';
@@ -23,15 +24,18 @@ export function observe(system: System): Cpu | undefined {
   if (cpuinfo === '' && cpus.length === 0) return undefined;
   const counts = topology(system, cpus, cpuinfo);
   const { cores = counts.threads, threads } = counts;
-  const present = parseList(system.read('/sys/devices/system/cpu/present')).length;
+  const offline = offlineCpus(system);
   const smt = system.read('/sys/devices/system/cpu/smt/active')?.trim();
+  const named = identity(cpuinfo);
   return {
-    ...identity(cpuinfo),
+    ...named,
+    microcode: named.microcode ?? known(system.read(`/sys/devices/system/cpu/cpu${cpus[0]}/microcode/version`)),
     ...counts,
     smt: smt === undefined ? threads > cores : smt === '1',
     smt_control: known(system.read('/sys/devices/system/cpu/smt/control')),
-    offline: cpus.length > 0 && present > cpus.length ? present - cpus.length : undefined,
-    kinds: kinds(system),
+    offline: offline.length || undefined,
+    offline_cpus: offline.length === 0 ? undefined : formatList(offline),
+    kinds: kinds(system, cpus, cpuinfo),
     flags: flags(cpuinfo),
     caches: caches(system, cpus),
   };
@@ -50,8 +54,16 @@ export function identity(cpuinfo: string): Cpu {
     return { vendor, model: name('model name') ?? model, model_number: part, stepping };
   }
   return {
-    vendor: name('vendor_id'),
-    model: name('model name') ?? name('cpu') ?? name('uarch'),
+    // 'vendor', 'family', 'cpu model': Itanium, LoongArch, MIPS. IBM Z has the machine's type only.
+    vendor: name('vendor_id') ?? name('vendor'),
+    model:
+      name('model name') ??
+      name('Model Name') ??
+      name('cpu') ??
+      name('cpu model') ??
+      name('uarch') ??
+      name('family') ??
+      machineType(cpuinfo),
     family: whole(field('cpu family')),
     model_number: whole(field('model')),
     stepping: field('stepping') ?? (field('cpu') && field('revision')),
@@ -59,16 +71,22 @@ export function identity(cpuinfo: string): Cpu {
   };
 }
 
+function machineType(cpuinfo: string): string | undefined {
+  const type = /^processor \d+:.*\bmachine = (\w+)/m.exec(cpuinfo)?.[1];
+  return type === undefined ? undefined : `machine type ${type}`;
+}
+
+// Present, and neither online nor only missing from a captured tree.
+function offlineCpus(system: System): number[] {
+  const at = '/sys/devices/system/cpu';
+  const present = parseList(system.read(`${at}/present`));
+  const text = system.read(`${at}/online`);
+  const online = new Set(parseList(text));
+  return present.filter((cpu) => (text ? !online.has(cpu) : system.read(`${at}/cpu${cpu}/online`)?.trim() === '0'));
+}
+
 function flags(cpuinfo: string): Record<string, true> {
   const line = /^(?:flags|Features)[ \t]*:(.*)$/m.exec(cpuinfo)?.[1] ?? '';
   const found = line.split(' ').filter((flag) => flagsThatMatter.has(flag));
   return Object.fromEntries(found.sort().map((flag) => [flag, true]));
-}
-
-// Hybrid CPUs: one perf event source per kind of core.
-function kinds(system: System): Cpu['kinds'] {
-  const threads = (pmu: string) => parseList(system.read(`/sys/devices/${pmu}/cpus`)).length;
-  const [performance, efficiency] = [threads('cpu_core'), threads('cpu_atom')];
-  if (performance === 0 || efficiency === 0) return undefined;
-  return { performance: { threads: performance }, efficiency: { threads: efficiency } };
 }

@@ -1,15 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { system } from '../../shared/sections/system.ts';
-import { known } from '../parse/placeholder.ts';
 import { openSystem } from '../system.ts';
-import { bytesOf, encodeDmidecode, parseDmidecode } from '../testing/dmidecode.ts';
 import { fixture, fixturePath, testCaptured } from '../testing/fixture.ts';
 import { encode, smbiosTree } from '../testing/smbios.ts';
 import { makeTree } from '../testing/tree.ts';
 import { readTtar } from '../testing/ttar.ts';
-import { observe as memory } from './memory.ts';
 import { observe } from './system.ts';
 
 testCaptured("a captured server: garbage and 'NotProvided' are absent", () => {
@@ -38,32 +34,6 @@ testCaptured("an arm64 server whose chassis is all 'To be filled by O.E.M.'", ()
     uuid: '76cfcdd4-c8a7-9486-e911-c1d00a756a75',
     chassis: { manufacturer: 'Huawei', type: 'main server chassis', version: undefined, serial: undefined },
   });
-});
-
-testCaptured("real servers' tables: every string is a fact or absent, every module is found", () => {
-  const folder = fixturePath('dmidecode');
-  const single = readdirSync(folder).filter((name) => !name.endsWith('.tar.xz'));
-  const many = execFileSync('tar', ['-xOJf', `${folder}/linuxhw-60-servers.tar.xz`], { maxBuffer: 64 << 20 });
-  const outputs = [
-    ...single.map((name) => readFileSync(`${folder}/${name}`, 'utf8')),
-    ...many.toString('utf8').split(/^# dmidecode/m),
-  ].filter((output) => output.includes('DMI type 1,'));
-  expect(outputs.length).toBeGreaterThan(60);
-  for (const output of outputs) {
-    const blocks = parseDmidecode(output);
-    const machine = openSystem(makeTree(smbiosTree([3, 0], encodeDmidecode(blocks))));
-    const product = known(blocks.find(({ type }) => type === 1)?.fields.get('Product Name'));
-    expect(observe(machine)?.product).toBe(product);
-    const modules = blocks.filter(({ type, fields }) => type === 17 && bytesOf(fields.get('Size')) > 0);
-    const dimms = Object.values(memory(machine)?.dimms ?? {});
-    expect(dimms).toHaveLength(modules.length);
-    const bytes = modules.reduce((sum, { fields }) => sum + bytesOf(fields.get('Size')), 0);
-    expect(dimms.reduce((sum, dimm) => sum + (dimm.size_bytes ?? 0), 0)).toBe(bytes);
-    const text = JSON.stringify([observe(machine), dimms]);
-    expect(text).not.toMatch(
-      /o\.?e\.?m\.?"|default string|not specified|no dimm|"unknown|sernum|assettag|0123456789|"n\/a/i,
-    );
-  }
 });
 
 test('two boards with the counting UUID have none', () => {

@@ -4,7 +4,7 @@ import { known, knownUuid } from '../parse/placeholder.ts';
 import { chassisType } from '../smbios/chassis.ts';
 import { dmiText } from '../smbios/dmi.ts';
 import { hypervisorOf } from '../smbios/hypervisor.ts';
-import { numberAt, readSmbios, type Smbios, uuidAt } from '../smbios/table.ts';
+import { numberAt, readSmbios, type Smbios, stringAt, uuidAt } from '../smbios/table.ts';
 import type { System } from '../system.ts';
 
 /** What the machine is: maker, product, serial, UUID, board, chassis; from SMBIOS, or the device tree without it. */
@@ -36,6 +36,7 @@ export function observe(system: System): Section | undefined {
       type: chassisType(whole(system.read('/sys/class/dmi/id/chassis_type')) ?? chassisNumber(smbios)),
       version: text('chassis_version', 3, 0x06),
       serial: text('chassis_serial', 3, 0x07),
+      sku: chassisSku(smbios),
     },
   };
 }
@@ -43,6 +44,14 @@ export function observe(system: System): Section | undefined {
 function uuidOf(smbios: Smbios | undefined): string | undefined {
   const structure = smbios?.structures.find(({ type }) => type === 1);
   return smbios && structure && knownUuid(uuidAt(structure, 0x08, smbios.version));
+}
+
+// DSP0134, 7.4: behind the contained elements, which are n records of m bytes.
+function chassisSku(smbios: Smbios | undefined): string | undefined {
+  const structure = smbios?.structures.find(({ type }) => type === 3);
+  if (structure === undefined) return undefined;
+  const elements = (numberAt(structure, 0x13, 1) ?? 0) * (numberAt(structure, 0x14, 1) ?? 0);
+  return known(stringAt(structure, 0x15 + elements));
 }
 
 // Bit 7 tells of a lock.

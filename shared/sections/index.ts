@@ -1,4 +1,5 @@
 import { bgp } from './bgp.ts';
+import { bmc } from './bmc.ts';
 import { cloudInit } from './cloud-init.ts';
 import { cpu } from './cpu.ts';
 import { disks } from './disks.ts';
@@ -11,6 +12,7 @@ import { memory } from './memory.ts';
 import { mode } from './mode.ts';
 import { network } from './network.ts';
 import { nics } from './nics.ts';
+import { numa } from './numa.ts';
 import { os } from './os.ts';
 import { pci } from './pci.ts';
 import { placement } from './placement.ts';
@@ -20,11 +22,13 @@ import { ssh } from './ssh.ts';
 import { system } from './system.ts';
 import { tags } from './tags.ts';
 import { time } from './time.ts';
+import { tpm } from './tpm.ts';
 
 /** Every section there is: `observed` is what machines report, `intended` what people want. */
 export const sections = {
   system,
   cpu,
+  numa,
   memory,
   pci,
   nics,
@@ -32,6 +36,8 @@ export const sections = {
   disks,
   gpus,
   firmware,
+  bmc,
+  tpm,
   os,
   hostname,
   network,

@@ -22,20 +22,10 @@ export const memory = {
   observed: z.looseObject({
     total_bytes: count.optional().describe('What the kernel manages: a little less than the modules hold'),
     slots: count.optional().describe('Slots for modules, empty ones included'),
+    empty_slots: count.optional(),
     max_bytes: count.optional().describe('Most the board takes, by its firmware'),
     error_correction: text.optional().describe('none, parity, single-bit, multi-bit, crc'),
     dimms: z.record(text, dimm).optional().describe("Modules by the board's name of their slot"),
-    nodes: z
-      .record(
-        text,
-        z.looseObject({
-          cpus: z.string().max(4096).optional().describe("CPUs as the kernel lists them: '0-3,8'"),
-          memory_bytes: count.optional(),
-          distances: z.record(text, count).optional().describe('Other node → distance; 10 is the node itself'),
-        }),
-      )
-      .optional()
-      .describe('NUMA nodes by id'),
   }),
 };
 export type Memory = z.infer<typeof memory.observed>;

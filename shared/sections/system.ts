@@ -23,7 +23,7 @@ export const system = {
       .looseObject({ ...part, product: text.optional(), asset_tag: text.optional() })
       .optional()
       .describe('Main board'),
-    chassis: z.looseObject({ ...part, type: text.optional() }).optional(),
+    chassis: z.looseObject({ ...part, type: text.optional(), sku: text.optional() }).optional(),
   }),
 };
 export type System = z.infer<typeof system.observed>;

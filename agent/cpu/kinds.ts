@@ -1,0 +1,38 @@
+import type { Cpu } from '../../shared/sections/cpu.ts';
+import type { System } from '../system.ts';
+import { armName } from './arm.ts';
+import { formatList, parseList } from './list.ts';
+import { coresOf } from './topology.ts';
+
+// Intel's hybrids: a perf event source per kind (Linux: Documentation/ABI/testing/sysfs-bus-event_source-devices).
+const intel = { performance: 'cpu_core', efficiency: 'cpu_atom', 'low-power': 'cpu_lowpower' };
+
+/** Kinds of core of a hybrid CPU, those that are online; undefined where all are of one kind. */
+export function kinds(system: System, cpus: number[], cpuinfo: string): Cpu['kinds'] {
+  const online = new Set(cpus);
+  const found = [...intelKinds(system), ...armKinds(cpuinfo)]
+    .map(([name, members]) => [name, members.filter((cpu) => online.has(cpu))] as const)
+    .filter(([, members]) => members.length > 0);
+  if (found.length < 2) return undefined;
+  return Object.fromEntries(
+    found.map(([name, members]) => [
+      name,
+      { threads: members.length, cores: coresOf(system, members)?.length, cpus: formatList(members) },
+    ]),
+  );
+}
+
+function intelKinds(system: System): [string, number[]][] {
+  return Object.entries(intel).map(([name, pmu]) => [name, parseList(system.read(`/sys/devices/${pmu}/cpus`))]);
+}
+
+// ARM: each processor of /proc/cpuinfo tells its part.
+function armKinds(cpuinfo: string): [string, number[]][] {
+  const named = cpuinfo.split(/^(?=processor[ \t]*:)/m).flatMap((block): [string, number][] => {
+    const number = (key: string) => new RegExp(`^${key}[ \\t]*:[ \\t]*(\\w+)`, 'm').exec(block)?.[1];
+    const [processor, implementer, part] = [number('processor'), number('CPU implementer'), number('CPU part')];
+    if (processor === undefined || implementer === undefined || part === undefined) return [];
+    return [[armName(Number(implementer), Number(part)).model, Number(processor)]];
+  });
+  return [...Map.groupBy(named, ([name]) => name)].map(([name, members]) => [name, members.map(([, cpu]) => cpu)]);
+}
