@@ -45,6 +45,9 @@ export const ADDRESSES = '/proc/net/ipv4_addresses';
 /** Likewise: what systemd-networkd answered about its LLDP neighbours, in JSON, where it was asked (neighbors.ts). */
 export const LLDP_NEIGHBORS = '/run/systemd/netif/lldp_neighbors.json';
 
+/** Likewise: the folder of what optional tools answered where they are installed (answers.ts). */
+export const ANSWERS = '/run/machinedb-agent/answers';
+
 // These say that this process is out of something, not that the machine lacks a file.
 const ours = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 

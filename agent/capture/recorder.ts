@@ -1,10 +1,10 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { underRoot } from '../root.ts';
-import { ADDRESSES, LLDP_NEIGHBORS, type System, textOf } from '../system.ts';
+import { ADDRESSES, ANSWERS, LLDP_NEIGHBORS, type System, textOf } from '../system.ts';
 import type { Entry } from './tar.ts';
 
-const made = new Set([ADDRESSES, LLDP_NEIGHBORS]);
+const isMade = (path: string) => path === ADDRESSES || path === LLDP_NEIGHBORS || path.startsWith(`${ANSWERS}/`);
 
 /**
  * Wraps a system so that all that is read through it can be played back from a tree: contents, links, directory
@@ -25,7 +25,7 @@ export function record(system: System): { system: System; entries(): Map<string,
   // What the agent makes lies beside real files.
   const whereMade = (path: string) => {
     const folder = where(posix.dirname(path)) ?? posix.dirname(path);
-    return made.has(path) ? posix.join(folder, posix.basename(path)) : undefined;
+    return isMade(path) ? posix.join(folder, posix.basename(path)) : undefined;
   };
   const readBytes = (path: string) => {
     const place = where(path) ?? whereMade(path);
@@ -34,7 +34,7 @@ export function record(system: System): { system: System; entries(): Map<string,
     if (known !== undefined) return known.kind === 'file' ? known.content : undefined;
     try {
       const content = system.readBytes(path);
-      if (content === undefined && made.has(path)) return undefined;
+      if (content === undefined && isMade(path)) return undefined;
       // What cannot be read is kept as a directory: there, and without content.
       entries.set(place, content === undefined ? { kind: 'directory' } : { kind: 'file', content });
       return content;
