@@ -4,7 +4,7 @@ import { capture } from './capture.ts';
 import { floorClock } from './client/clock.ts';
 import { parseServer } from './client/http.ts';
 import { type Facts, observeAll } from './facts.ts';
-import { askNeighbors } from './neighbors.ts';
+import { askMachine } from './questions.ts';
 import { type AgentOptions, runAgent } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
@@ -97,7 +97,7 @@ async function main(argv: string[]): Promise<void> {
 }
 
 async function showFacts(values: Values, wanted: string[]): Promise<void> {
-  const facts = observeAll(await askNeighbors(openSystem(values.root ?? '')));
+  const facts = observeAll(await askMachine(openSystem(values.root ?? '')));
   const unknown = wanted.find((name) => !(name in observers));
   if (unknown !== undefined)
     throw new UsageError(`there is no section "${unknown}": there are ${Object.keys(observers).join(', ')}`);
@@ -114,7 +114,7 @@ function pick(facts: Facts, names: string[]): Facts {
 
 async function captureTo([file, ...more]: string[]): Promise<void> {
   if (file === undefined || more.length > 0) throw new UsageError('capture needs one FILE');
-  const { entries } = capture(observeAll, file, await askNeighbors(openSystem()));
+  const { entries } = capture(observeAll, file, await askMachine(openSystem()));
   process.stderr.write(
     `${file}: ${entries} files, links and folders; it holds serial numbers, so it is for you alone (mode 0600)\n`,
   );

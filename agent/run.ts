@@ -11,7 +11,7 @@ import { beatOnce, openSession, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
-import { askNeighbors } from './neighbors.ts';
+import { askMachine, askNetwork } from './questions.ts';
 import { observers } from './sections/index.ts';
 import type { System } from './system.ts';
 import { version } from './version.ts';
@@ -97,7 +97,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 }
 
 async function look({ system, discovery }: AgentOptions): Promise<Facts> {
-  const facts = observeAll(await askNeighbors(system));
+  const facts = observeAll(await askMachine(system));
   if (discovery !== true) return facts;
   return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
 }
@@ -264,7 +264,7 @@ class Agent {
   async #lookAgain(token: string): Promise<boolean> {
     if (this.#options.discovery === true) return false;
     const before = this.#facts;
-    const now = observeEach(configured, await askNeighbors(this.#options.system));
+    const now = observeEach(configured, await askNetwork(this.#options.system));
     const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
     this.#facts = {
       sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),
