@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { askTools, type Question } from './answers.ts';
+import { askTools, type Question, remembering } from './answers.ts';
 import { capture } from './capture.ts';
 import { ANSWERS, openSystem, type System } from './system.ts';
 import type { ToolAnswer } from './tools.ts';
@@ -37,4 +37,20 @@ test('a capture holds them, and a captured machine is asked nothing', async () =
   const replayed = await answered({ a: { status: 0, stdout: Buffer.from('asked') } }, openSystem(directory));
   expect(observe(replayed)).toEqual(report);
   expect(report).toEqual(['Linux', 'here', undefined]);
+});
+
+test('what was answered is not asked again for a while, but for another thing in its place; a failure keeps what was said', async () => {
+  let [now, count, fails] = [0, 0, false];
+  const said = (text: string) => ({ status: 0, stdout: Buffer.from(text) });
+  const ask = remembering(
+    async () => (fails ? { error: 'it hangs' } : said(String(++count))),
+    () => now,
+    100,
+  );
+  const answer = async (about?: string) => await ask('smartctl', ['/dev/sda'], { ...question('a'), about });
+  expect([await answer(), await answer(), await answer('another')]).toEqual([said('1'), said('1'), said('2')]);
+  now = 100;
+  expect(await answer()).toEqual(said('3'));
+  [now, fails] = [200, true];
+  expect([await answer(), await answer('third')]).toEqual([said('3'), { error: 'it hangs' }]);
 });

@@ -9,9 +9,33 @@ export interface Question {
   args: string[];
   timeoutMs: number;
   maxBytes: number;
+  /** What the kernel tells of the thing that is asked about: an answer is of it, and of no other that takes its place. */
+  about?: string;
 }
 
-type Ask = (tool: ToolName, args: string[], limits: Question) => Promise<ToolAnswer | undefined>;
+export type Ask = (tool: ToolName, args: string[], limits: Question) => Promise<ToolAnswer | undefined>;
+
+/**
+ * An `ask` that does not repeat a question for a while, for an agent that looks every minute. Where a tool fails, what it said last
+ * stands.
+ * @param now milliseconds; may begin anywhere
+ */
+export function remembering(ask: Ask, now: () => number, forMs: number): Ask {
+  const known = new Map<string, { answer: ToolAnswer | undefined; until: number }>();
+  return async (tool, args, question) => {
+    const key = JSON.stringify([tool, args, question.about]);
+    const last = known.get(key);
+    if (last !== undefined && now() < last.until) return last.answer;
+    const answer = await ask(tool, args, question);
+    const failed = answer !== undefined && 'error' in answer;
+    const kept = failed && last?.answer !== undefined ? last.answer : answer;
+    if (known.size >= MOST_KEPT) known.clear();
+    known.set(key, { answer: kept, until: now() + forMs });
+    return kept;
+  };
+}
+/** More than there are questions; disks that were taken out are forgotten with it. */
+const MOST_KEPT = 1024;
 
 /**
  * Asks optional tools, one after another, what no file tells.

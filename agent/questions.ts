@@ -1,9 +1,10 @@
-import { askTools, type Question } from './answers.ts';
+import { type Ask, askTools, type Question, remembering } from './answers.ts';
 import { askNeighbors } from './neighbors.ts';
 import { smartDisks, smartFile } from './sections/disks.ts';
 import { NVIDIA_SMI, NVLINK } from './sections/gpus.ts';
 import { LLDPCTL } from './sections/lldp.ts';
 import type { System } from './system.ts';
+import { optionalTool } from './tools.ts';
 
 // Idle priority makes them slow on a busy machine; nvidia-smi first wakes every GPU where nothing keeps them awake.
 const PATIENCE_MS = 30_000;
@@ -35,17 +36,33 @@ function smart(system: System): Question[] {
       file: smartFile(name),
       tool: 'smartctl',
       args: ['--json=c', '--info', '--nocheck=standby', `/dev/${name}`],
+      about: ['diskseq', 'size', 'device/model', 'wwid']
+        .map((file) => system.read(`/sys/block/${name}/${file}`))
+        .join(),
       timeoutMs: PATIENCE_MS,
       maxBytes: MEBIBYTE,
     }));
 }
 
-/** What configures this machine's network changes while it runs, and with it who its neighbours are: asked at each look. */
-export async function askNetwork(system: System): Promise<System> {
-  return await askTools(await askNeighbors(system), lldpd(system));
+/** Tools by the section that their answers are for. */
+const bySection: Record<string, (system: System) => Question[]> = { gpus: nvidia, disks: smart, lldp: lldpd };
+
+/**
+ * Asks what no file tells, for these sections, or for all. A captured machine has its answers.
+ */
+export async function askMachine(system: System, sections?: string[], ask: Ask = optionalTool): Promise<System> {
+  if (system.root !== '') return system;
+  const isWanted = (name: string) => sections === undefined || sections.includes(name);
+  const questions = Object.entries(bySection).flatMap(([name, of]) => (isWanted(name) ? of(system) : []));
+  return await askTools(isWanted('lldp') ? await askNeighbors(system) : system, questions, ask);
 }
 
-/** As askNetwork, and all that is asked once: what hardware there is. */
-export async function askMachine(system: System): Promise<System> {
-  return await askTools(await askNetwork(system), [...nvidia(system), ...smart(system)]);
+/** Hardware changes seldom while it runs; neighbours are asked for at each look. */
+const HOUR_MS = 3600 * 1000;
+
+/** `askMachine` for an agent that goes on looking: what is asked about hardware is asked once an hour. */
+export function asker(now: () => number): (system: System, sections?: string[]) => Promise<System> {
+  const remembered = remembering(optionalTool, now, HOUR_MS);
+  const ask: Ask = (tool, ...rest) => (tool === 'lldpctl' ? optionalTool : remembered)(tool, ...rest);
+  return (system, sections) => askMachine(system, sections, ask);
 }

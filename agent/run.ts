@@ -11,7 +11,7 @@ import { beatOnce, openSession, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
-import { askMachine, askNetwork } from './questions.ts';
+import { asker } from './questions.ts';
 import { observers } from './sections/index.ts';
 import type { System } from './system.ts';
 import { version } from './version.ts';
@@ -92,18 +92,22 @@ const configured = {
  * else is done is the duty's.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const agent = new Agent(options, await look(options));
+  const ask = asker(() => performance.now());
+  const agent = new Agent(options, ask, await look(options, ask));
   await agent.run();
 }
 
-async function look({ system, discovery }: AgentOptions): Promise<Facts> {
-  const facts = observeAll(await askMachine(system));
+type Ask = ReturnType<typeof asker>;
+
+async function look({ system, discovery }: AgentOptions, ask: Ask): Promise<Facts> {
+  const facts = observeAll(await ask(system));
   if (discovery !== true) return facts;
   return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
 }
 
 class Agent {
   readonly #options: AgentOptions;
+  readonly #ask: Ask;
   readonly #trust: TrustStore;
   readonly #server: Server;
   #facts: Facts;
@@ -117,8 +121,9 @@ class Agent {
   #generation = 0;
   #said = '';
 
-  constructor(options: AgentOptions, facts: Facts) {
+  constructor(options: AgentOptions, ask: Ask, facts: Facts) {
     this.#options = options;
+    this.#ask = ask;
     this.#trust = openTrust(options.directory, options.pins);
     this.#server = { url: options.url, pins: () => this.#trust.pins(), clock: options.clock };
     this.#facts = facts;
@@ -244,7 +249,7 @@ class Agent {
           message?.want?.some((want) => want === 'wanted' || want === 'install' || want === 'apply') ?? false;
         if (asked && (await this.#work(token))) return;
         if (clock() >= looked + observeMs) {
-          this.#facts = await look(this.#options);
+          this.#facts = await look(this.#options, this.#ask);
           looked = clock();
           await this.#report(token);
         }
@@ -264,7 +269,7 @@ class Agent {
   async #lookAgain(token: string): Promise<boolean> {
     if (this.#options.discovery === true) return false;
     const before = this.#facts;
-    const now = observeEach(configured, await askNetwork(this.#options.system));
+    const now = observeEach(configured, await this.#ask(this.#options.system, Object.keys(configured)));
     const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
     this.#facts = {
       sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),
@@ -294,7 +299,7 @@ class Agent {
       roundTrip: (from) => roundTrip(this.#server, this.#identity, this.#node!, from),
     };
     if (!(await duty.work(door))) return false;
-    this.#facts = await look(this.#options);
+    this.#facts = await look(this.#options, this.#ask);
     await this.#report(token);
     return true;
   }
