@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { asker, type Doors } from './asked.ts';
+import { controllerAsker, type Doors } from './asked.ts';
 import { IPMI_ANSWER, openSystem, TPM_ANSWER } from './system.ts';
 import { makeTree } from './testing/tree.ts';
 
@@ -21,7 +21,7 @@ function made(answers: Partial<Doors> = {}) {
     asked[name] += 1;
     return await doors[name]();
   };
-  return { asked, time, ask: asker({ ...doors, tpm: counted('tpm'), bmc: counted('bmc') }) };
+  return { asked, time, ask: controllerAsker({ ...doors, tpm: counted('tpm'), bmc: counted('bmc') }) };
 }
 
 test('the TPM is asked once, the management controller once a day', async () => {

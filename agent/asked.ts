@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { askBmc, IPMI_DEVICES, type Tool } from './bmc/ask.ts';
-import { askNeighbors } from './neighbors.ts';
 import { IPMI_ANSWER, type System, TPM_ANSWER, textOf } from './system.ts';
+import { optionalTool } from './tools.ts';
 import { askDevice } from './tpm/device.ts';
 
 /** What the agent asks of others, and how patiently. */
@@ -19,22 +19,30 @@ const DAY_MS = 24 * 3600 * 1000;
 const HOUR_MS = 3600 * 1000;
 
 /** The doors of this machine. */
-export function doors(tool?: Tool): Doors {
+export function doors(): Doors {
   const hasIpmi = () => IPMI_DEVICES.some((device) => statSync(device, { throwIfNoEntry: false }) !== undefined);
   return {
     tpm: () => askDevice(),
-    bmc: async () => (tool !== undefined && hasIpmi() ? await askBmc(tool) : undefined),
+    bmc: async () => (hasIpmi() ? await askBmc(runTool) : undefined),
     now: () => performance.now(),
     patienceMs: 5000,
   };
 }
 
+/** A controller may take seconds for an answer. */
+const LIMITS = { timeoutMs: 60_000, maxBytes: 1024 * 1024 };
+
+const runTool: Tool = async (command, args) => {
+  const answer = await optionalTool(command, args, LIMITS);
+  if (answer !== undefined && 'error' in answer) throw new Error(answer.error);
+  return answer && { status: answer.status, stdout: answer.stdout.toString() };
+};
+
 /**
- * Makes a function that asks what no file holds and gives a system with the answers as files of ours (system.ts): LLDP neighbours
- * each time, the TPM once, the management controller once a day; what failed an hour later. Some break when they are asked
+ * Makes a function that asks the machine's controllers and gives a system with the answers as files of ours (system.ts): the TPM once, the management controller once a day; what failed an hour later. Some break when they are asked
  * often, and none holds up a heartbeat. A captured machine has its answers.
  */
-export function asker(doors: Doors): (system: System) => Promise<System> {
+export function controllerAsker(doors: Doors): (system: System) => Promise<System> {
   const files = [
     { path: TPM_ANSWER, answer: remembered('the TPM', doors.tpm, Number.POSITIVE_INFINITY, doors) },
     { path: IPMI_ANSWER, answer: remembered('the management controller', doors.bmc, DAY_MS, doors) },
@@ -46,7 +54,7 @@ export function asker(doors: Doors): (system: System) => Promise<System> {
       const given = await answer();
       if (given !== undefined) answers.set(path, given);
     }
-    return withAnswers(await askNeighbors(system), answers);
+    return withAnswers(system, answers);
   };
 }
 

@@ -119,3 +119,70 @@ test('what the agent asks for is in an archive like files', () => {
   expect(without.report[1]).toBeUndefined();
   expect(without.listed).toEqual(['proc/uptime']);
 });
+
+test('a blanked archive has others in the place of serial numbers and MACs, and is otherwise the same machine', () => {
+  const bytes = (text: string) => Buffer.from(text.replace(/[^0-9a-f]/g, ''), 'hex');
+  const uuid = '4c4c4544-0037-4e10-8036-b7c04f4a4132';
+  const table = Buffer.concat([bytes('01 1b'), bytes('44454c4c 3700 104e 8036b7c04f4a4132'), Buffer.from('7N62AI2\0')]);
+  const nic = '/sys/devices/pci0000:00/0000:00:03.0/net/enx525400123456';
+  const root = makeTree({
+    '/sys/class/dmi/id/product_serial': '7N62AI2\n',
+    '/sys/class/dmi/id/product_uuid': `${uuid.toUpperCase()}\n`,
+    '/sys/class/dmi/id/board_asset_tag': 'A1\n',
+    '/table': table,
+    [`${nic}/address`]: '52:54:00:12:34:56\n',
+    '/sys/class/net/enx525400123456': { link: `../..${nic.slice(4)}` },
+    '/run/lldp': Buffer.concat([Buffer.alloc(4), bytes('525400123456'), Buffer.from('52:54:00:AB:CD:EF 12:34')]),
+    '/proc/version': 'Linux A1 6.1\n',
+  });
+  const observe = (system: System) => ({
+    system: {
+      serial: system.read('/sys/class/dmi/id/product_serial'),
+      uuid: system.read('/sys/class/dmi/id/product_uuid')?.toLowerCase(),
+      asset_tag: system.read('/sys/class/dmi/id/board_asset_tag'),
+    },
+    nics: system.list('/sys/class/net').map((name) => ({ name, mac: system.read(`/sys/class/net/${name}/address`) })),
+    version: system.read('/proc/version'),
+    bytes: [system.readBytes('/table')?.toString('latin1'), system.readBytes('/run/lldp')?.toString('latin1')],
+  });
+  const folder = join(home, 'blanked');
+  mkdirSync(folder);
+  const { report } = capture(observe, `${folder}.tar.gz`, openSystem(root), true);
+  expect(report.system.serial).toBe('7N62AI2');
+  execFileSync('tar', ['-xzf', `${folder}.tar.gz`, '-C', folder]);
+  const again = observe(openSystem(folder));
+  const { serial, uuid: other, asset_tag } = again.system;
+  expect(serial).toMatch(/^\d[A-Z]\d\d[A-Z]{2}\d$/);
+  expect(other).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/);
+  expect(asset_tag).toMatch(/^[A-F]\d$/);
+  const [{ name, mac } = { name: '', mac: '' }] = again.nics;
+  expect(mac).toMatch(/^52:54:00:/);
+  expect(name).toBe(`enx${mac!.replaceAll(':', '')}`);
+  // What belonged together still does, in bytes, too; and what is no identity is as it was.
+  expect(again.version).toBe('Linux A1 6.1');
+  expect(again.bytes[0]).toContain(bytes(other!.slice(19)).toString('latin1'));
+  expect(again.bytes[0]!.endsWith(`${serial}\0`)).toBe(true);
+  expect(again.bytes[1]).toContain(bytes(mac!).toString('latin1'));
+  const whole = execFileSync('gzip', ['-dc', `${folder}.tar.gz`])
+    .toString('latin1')
+    .toLowerCase();
+  for (const told of ['7n62ai2', uuid, uuid.slice(19), '525400123456', '52:54:00:12', '52:54:00:ab', 'b7c04f4a'])
+    expect(whole).not.toContain(told);
+  for (const told of [bytes('525400123456'), bytes('44454c4c 3700 104e'), bytes('8036b7c04f4a4132')])
+    expect(whole).not.toContain(told.toString('latin1').toLowerCase());
+  expect(whole).toContain('12:34');
+});
+
+test('this machine, captured and blanked, is the same machine but for what identifies it', () => {
+  const folder = join(home, 'blanked-live');
+  mkdirSync(folder);
+  const { report } = capture(observeAll, `${folder}.tar.gz`, openSystem(), true);
+  execFileSync('tar', ['-xzf', `${folder}.tar.gz`, '-C', folder]);
+  const again = observeAll(openSystem(folder));
+  expect(again.errors).toEqual({});
+  expect(again.sections.pci).toEqual(report.sections.pci);
+  expect(again.sections.cpu).toEqual(report.sections.cpu);
+  expect(Object.keys(again.sections)).toEqual(Object.keys(report.sections));
+  for (const { mac } of Object.values(report.sections.nics ?? {}))
+    expect(JSON.stringify(again)).not.toContain(mac ?? 'nothing');
+});

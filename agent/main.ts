@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { asker, doors } from './asked.ts';
 import { capture } from './capture.ts';
 import { floorClock } from './client/clock.ts';
 import { parseServer } from './client/http.ts';
-import { type Facts, observeAll } from './facts.ts';
+import { type Facts, observeAll, observeEach } from './facts.ts';
+import { asker } from './questions.ts';
 import { type AgentOptions, runAgent } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
@@ -22,7 +22,7 @@ const usage = `usage: machinedb-agent facts [--root DIR] [--json] [SECTION ...]
        machinedb-agent owned [--state DIR]
        machinedb-agent release [--back] [--state DIR] [SECTION ...]
        machinedb-agent recover --state DIR [--reload]
-       machinedb-agent capture FILE
+       machinedb-agent capture [--blank] [--root DIR] FILE
        machinedb-agent --version
 
 facts    shows what this machine is (or, with --root, the one that DIR was captured from)
@@ -39,7 +39,8 @@ owned    lists the files that the agent has written
 release  hands them back: they stay as they are, and their sections are applied no more; --back lets them be applied again
 recover  puts back what a change that was not confirmed has changed, or makes one that waited for this boot; --reload lets what
          is put back be in force at once
-capture  writes an archive of exactly the files that the facts come from
+capture  writes an archive of exactly the files that the facts come from; --blank puts others in the place of serial numbers,
+         UUIDs, MACs and the machine-id, each the same one wherever it stands
 
 --pin is the SHA-256 of a trusted CA's public key, as "machinedb ca show" prints it.`;
 
@@ -54,6 +55,7 @@ class UsageError extends Error {}
 const options = {
   root: { type: 'string' },
   json: { type: 'boolean' },
+  blank: { type: 'boolean' },
   server: { type: 'string' },
   pin: { type: 'string' },
   state: { type: 'string' },
@@ -89,7 +91,7 @@ async function main(argv: string[]): Promise<void> {
   if (values.version === true) print(version);
   else if (values.help === true) print(usage);
   else if (command === 'facts') await showFacts(values, rest);
-  else if (command === 'capture') await captureTo(rest);
+  else if (command === 'capture') await captureTo(values, rest);
   else if (command === 'run' && rest.length === 0) await runAgent(optionsOf(values));
   else if (command === 'manage' && rest.length === 0) await manage(values);
   else if (command === 'seed' && rest.length === 0) await seed(values);
@@ -106,28 +108,30 @@ async function main(argv: string[]): Promise<void> {
     );
 }
 
+/** What a single look asks the machine. */
+const ask = asker(() => performance.now());
+
 async function showFacts(values: Values, wanted: string[]): Promise<void> {
-  const facts = observeAll(await asker(doors())(openSystem(values.root ?? '')));
   const unknown = wanted.find((name) => !(name in observers));
   if (unknown !== undefined)
     throw new UsageError(`there is no section "${unknown}": there are ${Object.keys(observers).join(', ')}`);
-  const shown = wanted.length === 0 ? facts : pick(facts, wanted);
-  if (values.json === true) print(JSON.stringify(shown, null, 2));
-  else process.stdout.write(formatFacts(shown));
+  const sections = wanted.length === 0 ? Object.keys(observers) : wanted;
+  const system = await ask(openSystem(values.root ?? ''), sections);
+  // Only what is asked for is looked at.
+  const table = Object.fromEntries(Object.entries(observers).filter(([name]) => sections.includes(name)));
+  const facts = observeEach(table, system) as Facts;
+  if (values.json === true) print(JSON.stringify(facts, null, 2));
+  else process.stdout.write(formatFacts(facts));
 }
 
-function pick(facts: Facts, names: string[]): Facts {
-  const only = <T extends object>(members: T) =>
-    Object.fromEntries(Object.entries(members).filter(([name]) => names.includes(name)));
-  return { sections: only(facts.sections), errors: only(facts.errors) };
-}
-
-async function captureTo([file, ...more]: string[]): Promise<void> {
+async function captureTo({ blank, root }: Values, [file, ...more]: string[]): Promise<void> {
   if (file === undefined || more.length > 0) throw new UsageError('capture needs one FILE');
-  const { entries } = capture(observeAll, file, await asker(doors())(openSystem()));
-  process.stderr.write(
-    `${file}: ${entries} files, links and folders; it holds serial numbers, so it is for you alone (mode 0600)\n`,
-  );
+  const { entries } = capture(observeAll, file, await ask(openSystem(root ?? '')), blank === true);
+  const holds =
+    blank === true
+      ? 'serial numbers and MACs are replaced by others; read it before you give it away'
+      : 'it holds serial numbers, so it is for you alone';
+  process.stderr.write(`${file}: ${entries} files, links and folders; ${holds} (mode 0600)\n`);
 }
 
 /** What every command that speaks with the server needs. SIGINT and SIGTERM end it. */
@@ -168,7 +172,7 @@ async function discover(values: Values): Promise<void> {
   const files = URL.parse(values.files ?? '');
   if (files === null) throw new UsageError('discover needs --files http://HOST:PORT/files');
   const { discoveryDuty } = await import('./discover.ts');
-  const { run, runIdle } = await import('./command.ts');
+  const { run } = await import('./command.ts');
   const ending = new AbortController();
   const left = Promise.withResolvers<number>();
   const duty = discoveryDuty({
@@ -189,7 +193,6 @@ async function discover(values: Values): Promise<void> {
   });
   await runAgent({
     ...options,
-    tool: runIdle,
     discovery: true,
     duty,
     signal: AbortSignal.any([options.signal, ending.signal]),
@@ -212,7 +215,7 @@ async function manage(values: Values): Promise<void> {
   const options = optionsOf({ ...values, server, pin: pins.join(',') });
   const { managementDuty } = await import('./manage.ts');
   const { moveToServer } = await import('./vrf.ts');
-  const { run, runIdle } = await import('./command.ts');
+  const { run } = await import('./command.ts');
   const place = { root: '', state: options.directory, system: options.system };
   const move = () => moveToServer(place, options.log);
   move();
@@ -229,7 +232,7 @@ async function manage(values: Values): Promise<void> {
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     log: options.log,
   });
-  await runAgent({ ...options, tool: runIdle, duty });
+  await runAgent({ ...options, duty });
 }
 
 async function seed(values: Values): Promise<void> {

@@ -1,7 +1,5 @@
 import type { Report } from '../shared/api/agent.ts';
 import { formatOrder, saidText } from '../shared/said-text.ts';
-import { asker, doors } from './asked.ts';
-import type { Tool } from './bmc/ask.ts';
 import { backoffMs } from './client/backoff.ts';
 import type { Clock } from './client/clock.ts';
 import { type Enrolled, enrol, fetchToken, roundTrip, type Token } from './client/enrolment.ts';
@@ -14,6 +12,7 @@ import { beatOnce, openSession, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
+import { asker } from './questions.ts';
 import { observers } from './sections/index.ts';
 import type { System } from './system.ts';
 import { version } from './version.ts';
@@ -42,8 +41,6 @@ export interface AgentOptions {
   signal: AbortSignal;
   /** It runs in the discovery image, in memory: nothing of what it observes is the node's configuration. */
   discovery?: boolean;
-  /** Runs optional programs, for what no file holds; without it, none is started. */
-  tool?: Tool;
   /** What the agent does besides observing; without it, it can do nothing else. */
   duty?: Duty;
 }
@@ -96,7 +93,7 @@ const configured = {
  * else is done is the duty's.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const ask = asker(doors(options.tool));
+  const ask = asker(() => performance.now());
   const agent = new Agent(options, ask, await look(options, ask));
   await agent.run();
 }
@@ -278,7 +275,7 @@ class Agent {
   async #lookAgain(token: string): Promise<boolean> {
     if (this.#options.discovery === true) return false;
     const before = this.#facts;
-    const now = observeEach(configured, await this.#ask(this.#options.system));
+    const now = observeEach(configured, await this.#ask(this.#options.system, Object.keys(configured)));
     const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
     this.#facts = {
       sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),

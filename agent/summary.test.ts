@@ -54,3 +54,37 @@ test('a machine that says nothing is no text, and this one is some', () => {
   expect(formatFacts({ sections: {}, errors: {} })).toBe('');
   expect(formatFacts(observeAll(openSystem()))).toMatch(/^cpu {2,}\S/m);
 });
+
+test('the PCIe tree: what lies behind what, links with what they run at, and what keeps one from what it could be', () => {
+  const pci = {
+    '0000:00:00.0': { class: '0x060000', vendor: '0x8086' },
+    '0000:00:1f.0': { class: '0x060100', vendor: '0x8086' },
+    '0000:3a:00.0': { class: '0x060400', vendor: '0x8086', device: '0x347a', driver: 'pcieport', numa_node: 0 },
+    '0000:3b:00.0': { class: '0x060400', vendor: '0x1000', parent: '0000:3a:00.0', link: { speed_gts: 16, width: 16 } },
+    '0000:3c:00.0': { class: '0x060400', vendor: '0x1000', device: '0xc030', parent: '0000:3b:00.0' },
+    '0000:3d:00.0': {
+      ...{ class: '0x030200', vendor: '0x10de', device: '0x20b2', driver: 'nvidia', parent: '0000:3c:00.0', slot: '7' },
+      link: { width: 8, max_speed_gts: 16, max_width: 16, expected_width: 16, degraded: '0000:3d:00.0' },
+    },
+    '0000:3c:01.0': { class: '0x060400', vendor: '0x1000', device: '0xc030', parent: '0000:3b:00.0' },
+    '0000:3e:00.0': {
+      ...{ class: '0x020700', vendor: '0x15b3', device: '0x101b', driver: 'mlx5\u001b[31m', parent: '0000:3c:01.0' },
+      link: { speed_gts: 8, width: 16, max_speed_gts: 16, max_width: 16, limited_by: '0000:3c:01.0' },
+    },
+    '0000:41:00.0': { class: '0x010802', vendor: '0x144d', device: '0xa80a', link: { speed_gts: 16, width: 4 } },
+    truncated: { dropped: 3 },
+  };
+  expect(formatFacts({ sections: { pci }, errors: {} })).toBe(
+    [
+      '0000:3a:00.0  bridge  8086:347a  pcieport  node 0',
+      '└─ 0000:3b:00.0  bridge  1000:?  16 GT/s x16',
+      '   ├─ 0000:3c:00.0  bridge  1000:c030',
+      '   │  └─ 0000:3d:00.0  display  10de:20b2  nvidia  slot 7  x8  DEGRADED at 0000:3d:00.0, expected 16 GT/s x16',
+      '   └─ 0000:3c:01.0  bridge  1000:c030',
+      '      └─ 0000:3e:00.0  infiniband  15b3:101b  mlx5\\x1b[31m  8 GT/s x16  limited by 0000:3c:01.0, itself 16 GT/s x16',
+      '0000:41:00.0  nvme  144d:a80a  16 GT/s x4',
+      'and 5 more functions',
+      '',
+    ].join('\n'),
+  );
+});

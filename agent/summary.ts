@@ -1,5 +1,6 @@
 import { printable } from '../shared/printable.ts';
 import type { Facts } from './facts.ts';
+import { pciTree } from './pci-tree.ts';
 
 type Part = string | number | false | undefined;
 type Sections = Facts['sections'];
@@ -14,7 +15,9 @@ export function formatFacts({ sections, errors }: Facts): string {
     ['cpu', cpu(sections)],
     ['memory', memory(sections)],
     ...each('gpu', sections.gpus, (id, gpu) => words(id, gpu.model ?? words(gpu.vendor, gpu.device), gpu.driver)),
-    ...each('nic', sections.nics, (id, nic) => words(nic.name, id, speed(nic.speed_mbps), nic.driver, nic.pci)),
+    ...each('nic', sections.nics, (id, nic) =>
+      words(nic.name, id, nic.link === false && 'no link', speed(nic.speed_mbps), nic.driver, nic.pci, within(nic)),
+    ),
     ...Object.entries(sections.lldp ?? {}).flatMap(([port, neighbors]) =>
       each('cable', neighbors, (_, end) => words(port, 'to', end.system_name ?? end.chassis_id, end.port_id)),
     ),
@@ -25,7 +28,15 @@ export function formatFacts({ sections, errors }: Facts): string {
   ];
   const shown = rows.filter(([, text]) => text !== '');
   const width = Math.max(...shown.map(([label]) => label.length));
-  return shown.map(([label, text]) => `${label.padEnd(width)}  ${printable(text)}\n`).join('');
+  const lines = shown.map(([label, text]) => `${label.padEnd(width)}  ${printable(text)}\n`);
+  const tree = pciTree(sections.pci ?? {}).map((line) => `${printable(line)}\n`);
+  return [...lines, ...(tree.length > 0 && lines.length > 0 ? ['\n'] : []), ...tree].join('');
+}
+
+/** What a port is part of. */
+function within({ bond, bridge, vrf }: { bond?: string; bridge?: string; vrf?: string }): string | undefined {
+  const of = bond ?? bridge ?? vrf;
+  return of && `in ${of}`;
 }
 
 function machine({ system }: Sections): string {

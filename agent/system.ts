@@ -50,6 +50,8 @@ export const TPM_ANSWER = '/run/machinedb/tpm.json';
 
 /** Likewise: what ipmitool printed, by question, in JSON (bmc/ask.ts), where it was run. */
 export const IPMI_ANSWER = '/run/machinedb/ipmitool.json';
+/** Likewise: the folder of what optional tools answered where they are installed (answers.ts). */
+export const ANSWERS = '/run/machinedb-agent/answers';
 
 // These say that this process is out of something, not that the machine lacks a file.
 const ours = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);

@@ -49,6 +49,7 @@ const settings = z.object({
   MACHINEDB_PENDING_PER_SOURCE: z.coerce.number().int().min(1).default(256),
   MACHINEDB_APPLY_LIMIT_MS: duration(600_000),
   MACHINEDB_IMAGES: z.string().min(1).optional(),
+  MACHINEDB_PCI_IDS: z.string().min(1).default('/usr/share/misc/pci.ids'),
   MACHINEDB_PXE: z
     .string()
     .regex(/^[^\s/]{1,15}$/, 'expected the name of an interface')
@@ -135,6 +136,8 @@ export interface Config {
   readonly applyLimitMs: number;
   /** Folder of images: their manifests, and files/ by SHA-256. */
   readonly imageDirectory: string;
+  /** PCI id database, where there is one. */
+  readonly pciIds: string;
   /** Undefined: no boot service. */
   readonly pxe: PxeConfig | undefined;
 }
@@ -176,6 +179,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     stateLimitScale: s.MACHINEDB_STATE_LIMIT_SCALE,
     applyLimitMs: s.MACHINEDB_APPLY_LIMIT_MS,
     imageDirectory: resolve(s.MACHINEDB_IMAGES ?? join(s.MACHINEDB_STATE, 'images')),
+    pciIds: resolve(s.MACHINEDB_PCI_IDS),
     pxe: pxeOf(s),
   });
 }

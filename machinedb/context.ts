@@ -6,6 +6,7 @@ import type { Input, Operation, Reply } from '../shared/api.ts';
 import type { Config } from './config.ts';
 import type { Db } from './db.ts';
 import type { FeedReader } from './feed/feed-reader.ts';
+import type { PciNames } from './nodes/pci-names.ts';
 import type { Heartbeats } from './reports/heartbeats.ts';
 import type { Reports } from './reports/reports.ts';
 import type { Sessions } from './reports/sessions.ts';
@@ -25,6 +26,8 @@ export interface Context {
   feed: FeedReader;
   sessions: Sessions;
   metrics: Metrics;
+  /** Names of PCI ids. */
+  pciNames: () => Promise<PciNames>;
   /** This daemon's clock, milliseconds since 1970. PostgreSQL's clock decides whatever two daemons must agree on. */
   now: () => number;
 }

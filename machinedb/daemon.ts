@@ -12,6 +12,7 @@ import { openEpoch } from './feed/epoch.ts';
 import { openFeedReader } from './feed/feed-reader.ts';
 import { buildServer } from './http/server.ts';
 import { migrate } from './migrate.ts';
+import { pciNamesFrom } from './nodes/pci-names.ts';
 import { createHeartbeats } from './reports/heartbeats.ts';
 import { createReports } from './reports/reports.ts';
 import { createSessions } from './reports/sessions.ts';
@@ -73,7 +74,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     cleanUp.push(() => sessions.close());
     const tasks = startTasks(db, config, log, random);
     cleanUp.push(() => tasks.stop());
-    const context: Context = { config, db, log, keys, heartbeats, reports, feed, sessions, metrics, now };
+    const pciNames = pciNamesFrom(config.pciIds);
+    const context: Context = { config, db, log, keys, heartbeats, reports, feed, sessions, metrics, pciNames, now };
     const { url, stop } = await listen(context, stateDirectory);
     cleanUp.push(stop);
     const pxe = await servePxe(context, stateDirectory, url);

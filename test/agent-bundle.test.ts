@@ -44,19 +44,41 @@ function modulesOf(files: string[]): string[] {
   return [...new Set(asked.map(({ path }) => path.replace('node:', '')))].sort();
 }
 
-test('an observing agent can start no process, and reaches nothing that applies or installs', () => {
+test('an observing agent reaches nothing that applies or installs', () => {
   const files = reached('agent/main.ts');
   expect(modulesOf(files)).toEqual([
-    ...['buffer', 'bufferutil', 'crypto', 'events', 'fs', 'http', 'https', 'net', 'os', 'path', 'querystring'],
+    ...[
+      'buffer',
+      'bufferutil',
+      'child_process',
+      'crypto',
+      'events',
+      'fs',
+      'http',
+      'https',
+      'net',
+      'os',
+      'path',
+      'querystring',
+    ],
     ...['stream', 'tls', 'url', 'utf-8-validate', 'util', 'zlib'],
   ]);
   expect(files.filter((file) => /^agent\/(install|apply)\/|^agent\/(command|discover|manage)/.test(file))).toEqual([]);
   expect(readFileSync(out, 'utf8')).not.toMatch(/getBuiltinModule|createRequire|process\.(binding|dlopen)/);
 });
 
-test('processes are started by one source only', () => {
-  const starting = Object.keys(metafile.inputs).filter((file) => modulesOf([file]).includes('child_process'));
-  expect(starting).toEqual(['agent/command.ts']);
+test('an observing agent can start four optional tools and no other process; what applies has a source of its own', () => {
+  const starting = (files: string[]) => files.filter((file) => modulesOf([file]).includes('child_process'));
+  expect(starting(Object.keys(metafile.inputs)).sort()).toEqual(['agent/command.ts', 'agent/tools.ts']);
+  expect(starting(reached('agent/main.ts'))).toEqual(['agent/tools.ts']);
+  const source = read('agent/tools.ts');
+  expect(/^const tools = (.*) as const;$/m.exec(source)?.[1]).toBe("['nvidia-smi', 'smartctl', 'lldpctl', 'ipmitool']");
+  expect(source.match(/import .* from 'node:child_process'|spawn\(|find\(name[^)]*\)/g)).toEqual([
+    "import { spawn } from 'node:child_process'",
+    'find(name, folders)',
+    'spawn(',
+    'find(name: string, folders: string[])',
+  ]);
 });
 
 test('the bundle holds ws and no other package, so not zod', () => {
@@ -86,12 +108,4 @@ test('of an observing agent only the state directory and the archive of a captur
   const codes = [...read('agent/tpm/commands.ts').matchAll(/command\((0x[0-9a-f]+)/g)].map(([, code]) => code);
   // GetCapability, NV_ReadPublic, ReadPublic, NV_Read, CreatePrimary (kept nowhere).
   expect(codes).toEqual(['0x17a', '0x169', '0x173', '0x14e', '0x131']);
-});
-
-test('optional programs are run by an agent that may do more than observe, and it names each of them', () => {
-  const asking = Object.keys(metafile.inputs).flatMap((file) =>
-    [...read(file).matchAll(/\btool\('(\w+)'/g)].map(([, name]) => `${file}: ${name}`),
-  );
-  expect([...new Set(asking)]).toEqual(['agent/bmc/ask.ts: ipmitool']);
-  expect(read('agent/main.ts').match(/tool: runIdle/g)).toHaveLength(2);
 });

@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { runIdle } from '../command.ts';
 import { observeEach } from '../facts.ts';
 import { observe } from '../sections/bmc.ts';
 import { IPMI_ANSWER, openSystem } from '../system.ts';
 import { makeTree } from '../testing/tree.ts';
+import { optionalTool } from '../tools.ts';
 import { askBmc, type Tool } from './ask.ts';
 
 const missing = ['ipmi_sim', 'ipmitool'].filter((program) => spawnSync(program, ['-h']).error !== undefined);
@@ -74,9 +74,10 @@ test.skipIf(missing.length > 0)(
       asking += 1;
       expect(asking).toBe(1);
       const there = ['-I', 'lan', '-H', '127.0.0.1', '-p', String(port), '-U', 'lab', '-P', 'lab'];
-      const result = await runIdle(command, [...there, ...args]);
+      const answer = await optionalTool(command, [...there, ...args], { timeoutMs: 30_000, maxBytes: 65_536 });
       asking -= 1;
-      return result;
+      if (answer === undefined || 'error' in answer) throw new Error(answer?.error);
+      return { status: answer.status, stdout: answer.stdout.toString() };
     };
     await expect.poll(() => tool('ipmitool', ['mc', 'info']), { timeout: 20_000 }).toMatchObject({ status: 0 });
     const root = makeTree({ [IPMI_ANSWER]: JSON.stringify(await askBmc(tool)) });
@@ -116,17 +117,4 @@ test('the channel is looked for where makers have it, and one without a LAN is a
   };
   expect(Object.keys((await askBmc(tool)) ?? {})).toEqual(['mc-info', 'lan-print-8', 'lan6-print-8']);
   expect(asked).toEqual(['mc info', 'lan print 1', 'lan print 8', 'lan6 print 8']);
-});
-
-test('an optional program runs with the lowest priority, in no language, and is ended when it prints without end', async () => {
-  const file = join(home, 'shown');
-  const shown = await runIdle('sh', ['-c', `sleep 0.2; nice; echo "$LC_ALL"; echo said >&2; touch ${file}`]);
-  expect(shown).toEqual({ status: 0, stdout: '19\nC\n' });
-  expect(readFileSync(file, 'utf8')).toBe('');
-  expect(await runIdle('machinedb-no-such-program', [])).toBeUndefined();
-  const began = performance.now();
-  const { status, stdout } = (await runIdle('yes', []))!;
-  expect(status).toBeNull();
-  expect(stdout.length).toBeLessThan(16 * 1024 * 1024);
-  expect(performance.now() - began).toBeLessThan(20_000);
 });

@@ -1,5 +1,8 @@
 /** Runs an optional program with idle priority; undefined where it is not installed. */
-export type Tool = (command: string, args: string[]) => Promise<{ status: number | null; stdout: string } | undefined>;
+export type Tool = (
+  command: 'ipmitool',
+  args: string[],
+) => Promise<{ status: number | null; stdout: string } | undefined>;
 
 // One of these the kernel makes (Linux: Documentation/driver-api/ipmi.rst; older: ipmi/0, ipmidev/0).
 export const IPMI_DEVICES = ['/dev/ipmi0', '/dev/ipmi/0', '/dev/ipmidev/0'];

@@ -1,10 +1,11 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { underRoot } from '../root.ts';
-import { ADDRESSES, IPMI_ANSWER, LLDP_NEIGHBORS, type System, TPM_ANSWER, textOf } from '../system.ts';
+import { ADDRESSES, ANSWERS, IPMI_ANSWER, LLDP_NEIGHBORS, type System, TPM_ANSWER, textOf } from '../system.ts';
 import type { Entry } from './tar.ts';
 
 const made = new Set([ADDRESSES, LLDP_NEIGHBORS, TPM_ANSWER, IPMI_ANSWER]);
+const isMade = (path: string) => made.has(path) || path.startsWith(`${ANSWERS}/`);
 
 /**
  * Wraps a system so that all that is read through it can be played back from a tree: contents, links, directory
@@ -25,7 +26,7 @@ export function record(system: System): { system: System; entries(): Map<string,
   // What the agent makes lies beside real files.
   const whereMade = (path: string) => {
     const folder = where(posix.dirname(path)) ?? posix.dirname(path);
-    return made.has(path) ? posix.join(folder, posix.basename(path)) : undefined;
+    return isMade(path) ? posix.join(folder, posix.basename(path)) : undefined;
   };
   const readBytes = (path: string) => {
     const place = where(path) ?? whereMade(path);
@@ -34,7 +35,7 @@ export function record(system: System): { system: System; entries(): Map<string,
     if (known !== undefined) return known.kind === 'file' ? known.content : undefined;
     try {
       const content = system.readBytes(path);
-      if (content === undefined && made.has(path)) return undefined;
+      if (content === undefined && isMade(path)) return undefined;
       // What cannot be read is kept as a directory: there, and without content.
       entries.set(place, content === undefined ? { kind: 'directory' } : { kind: 'file', content });
       return content;

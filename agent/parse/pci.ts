@@ -1,7 +1,8 @@
-import type { PciLink } from '../../shared/sections/pci.ts';
+import type { Sriov } from '../../shared/sections/pci.ts';
 import type { System } from '../system.ts';
 import { whole } from './numbers.ts';
 
+const MOST_VIRTUAL = 256;
 const address = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
 
 /** PCI addresses along a sysfs path, outermost bridge first: of a PCI device itself, its parents and it. */
@@ -16,6 +17,8 @@ export interface PciFunction {
   folder: string;
   /** Addresses of the bridges above it, outermost first. */
   above: string[];
+  /** The root of its tree: pci0000:3a. */
+  host: string | undefined;
   class: string | undefined;
   driver: string | undefined;
   ids: PciIds;
@@ -37,8 +40,10 @@ export function pciFunctions(system: System): PciFunction[] {
     .filter((name) => address.test(name) && system.link(`${base}/${name}/physfn`) === undefined)
     .map((name) => {
       const folder = `${base}/${name}`;
-      const above = pciAddresses(system.link(folder) ?? '').filter((each) => each !== name);
-      return { address: name, folder, above, ...identify(system, folder) };
+      const path = system.link(folder) ?? '';
+      const above = pciAddresses(path).filter((each) => each !== name);
+      const host = path.split('/').findLast((part) => /^pci[0-9a-f]{4,8}:[0-9a-f]{2}$/.test(part));
+      return { address: name, folder, above, host, ...identify(system, folder) };
     });
 }
 
@@ -76,11 +81,6 @@ function withoutEmpty(vendor?: string, device?: string, subVendor?: string, subD
   };
 }
 
-/** Display controllers (class 03) and processing accelerators (class 12). */
-export function isGpuClass(pciClass: string | undefined): boolean {
-  return /^0x(03|12)/.test(pciClass ?? '');
-}
-
 /** Last part of what a link in sysfs points to: a driver's name, the number of an IOMMU group. */
 export function linkName(system: System, path: string): string | undefined {
   return system.link(path)?.split('/').at(-1)?.slice(0, 64);
@@ -92,40 +92,21 @@ export function hex(text: string | undefined): string | undefined {
 }
 
 /**
- * The PCIe link of a function, undefined where it has none.
- * @param speed 'fixed' when power saving leaves the speed alone, so that it is a fact
+ * Virtual functions of a physical one: how many it can have, how many somebody made, and which these are (of those the first 256).
  */
-export function pciLinkOf(system: System, folder: string, speed: 'fixed' | 'saves power'): PciLink | undefined {
-  const maxSpeed = gts(system.read(`${folder}/max_link_speed`));
-  const maxWidth = lanes(system.read(`${folder}/max_link_width`));
-  if (maxSpeed === undefined && maxWidth === undefined) return undefined;
-  return {
-    speed_gts: speed === 'fixed' ? gts(system.read(`${folder}/current_link_speed`)) : undefined,
-    width: lanes(system.read(`${folder}/current_link_width`)),
-    max_speed_gts: maxSpeed,
-    max_width: maxWidth,
-  };
-}
-
-/** Virtual functions a physical one can have. */
-export function sriovOf(system: System, folder: string): { total: number } | undefined {
+export function sriovOf(system: System, folder: string): Sriov | undefined {
   const total = whole(system.read(`${folder}/sriov_totalvfs`));
-  return total === undefined || total === 0 ? undefined : { total };
+  if (total === undefined || total === 0) return undefined;
+  const used = whole(system.read(`${folder}/sriov_numvfs`));
+  if (used === undefined || used === 0) return { total, used };
+  const functions = Array.from({ length: Math.min(used, MOST_VIRTUAL) }, (_, index) => {
+    const name = linkName(system, `${folder}/virtfn${index}`);
+    return name === undefined ? [] : [[name, true as const] as const];
+  });
+  return { total, used, functions: Object.fromEntries(functions.flat()) };
 }
 
 /** NUMA node of a device; -1 (none, or the firmware does not say) is undefined. */
 export function numaOf(system: System, folder: string): number | undefined {
   return whole(system.read(`${folder}/numa_node`));
-}
-
-// '8.0 GT/s PCIe', '2.5 GT/s', 'Unknown speed', 'Unknown'.
-function gts(text: string | undefined): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) GT\/s/.exec(text ?? '');
-  return match?.[1] === undefined ? undefined : Number(match[1]);
-}
-
-// 0 is "no link", 255 is what a function answers that has fallen off the bus.
-function lanes(text: string | undefined): number | undefined {
-  const width = whole(text);
-  return width === 0 || width === 255 ? undefined : width;
 }

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { disks } from '../../shared/sections/disks.ts';
-import { openSystem } from '../system.ts';
+import { parseSmartctl } from '../parse/smartctl.ts';
+import { ANSWERS, openSystem } from '../system.ts';
 import { fixture, fixturePath, testCaptured } from '../testing/fixture.ts';
 import { makeTree, type Tree } from '../testing/tree.ts';
 import { readTtar } from '../testing/ttar.ts';
@@ -35,6 +36,13 @@ testCaptured('SATA behind AHCI, without serial', () => {
       rotational: true,
       transport: 'sata',
       pci: '0000:00:1f.2',
+      partitions: {
+        1: { size_bytes: 139586437120 },
+        2: { size_bytes: 21474836480 },
+        3: { size_bytes: 5368709120 },
+        4: { size_bytes: 1024 },
+        5: { size_bytes: 83627081728 },
+      },
     },
   });
   expect(disks.observed.parse(found)).toEqual(found);
@@ -55,6 +63,13 @@ testCaptured('NVMe by its WWN; device mapper and zram are no disks', () => {
       rotational: false,
       transport: 'nvme',
       pci: '0000:04:00.0',
+      namespace: 1,
+      controller: 'nvme0',
+      partitions: {
+        1: { size_bytes: 629145600 },
+        2: { size_bytes: 1073741824 },
+        3: { size_bytes: 1022505254912 },
+      },
     },
   });
 });
@@ -67,7 +82,7 @@ const nvme = { model: 'SAMSUNG MZQLB1T9HAJR-00007              \n', serial: 'S43
 const pci = 'pci0000:00/0000:00:01.0';
 
 test('NVMe by serial; two namespaces of one controller by WWN, for both have its serial', () => {
-  const one = disk(`${pci}/nvme/nvme0/nvme0n1`, nvme, { wwid: 'eui.0025385191b00001\n' });
+  const one = disk(`${pci}/nvme/nvme0/nvme0n1`, nvme, { wwid: 'eui.0025385191b00001\n', nsid: '1\n' });
   expect(observeTree(one)).toEqual({
     S439NA0N: {
       name: 'nvme0n1',
@@ -78,6 +93,8 @@ test('NVMe by serial; two namespaces of one controller by WWN, for both have its
       size_bytes: 1048576,
       transport: 'nvme',
       pci: '0000:00:01.0',
+      namespace: 1,
+      controller: 'nvme0',
     },
   });
   const two = disk(`${pci}/nvme/nvme0/nvme0n2`, nvme, { wwid: 'eui.0025385191b00002\n' });
@@ -93,6 +110,106 @@ test('NVMe with native multipath lies under virtual; its hidden paths are not di
   });
   expect(found).toMatchObject({ S439NA0N: { name: 'nvme0n1', pci: '0000:00:01.0' } });
   expect(Object.keys(found ?? {})).toHaveLength(1);
+});
+
+const sata = `${pci}/ata1/host0/target0:0:0/0:0:0:0/block/sda`;
+
+test('partitions with the labels that udev found, and the arrays of md that they are in', () => {
+  const found = observeTree({
+    ...disk(
+      sata,
+      {},
+      {
+        'sda1/partition': '1\n',
+        'sda1/size': '2048\n',
+        'sda2/partition': '2\n',
+        'sda2/size': '4096\n',
+        'sda2/holders/md0': { link: '../../../../../../../../../../virtual/block/md0' },
+        'sda2/holders/dm-0': { link: '../../../../../../../../../../virtual/block/dm-0' },
+        'queue/rotational': '1\n',
+      },
+    ),
+    '/sys/devices/virtual/block/md0/size': '4000\n',
+    '/sys/devices/virtual/block/md0/md/level': 'raid1\n',
+    '/sys/devices/virtual/block/md0/md/raid_disks': '2\n',
+    '/sys/devices/virtual/block/md0/md/metadata_version': '1.2\n',
+    '/sys/block/md0': { link: '../devices/virtual/block/md0' },
+    '/dev/disk/by-label/EFI\\x20\\xc3\\xbc': { link: '../../sda1' },
+    '/dev/disk/by-partlabel/boot': { link: '../../sda1' },
+    '/dev/disk/by-label/whole': { link: '../../sda' },
+  });
+  expect(found).toEqual({
+    sda: {
+      name: 'sda',
+      size_bytes: 1024 ** 2,
+      rotational: true,
+      transport: 'sata',
+      pci: '0000:00:01.0',
+      label: 'whole',
+      partitions: {
+        1: { size_bytes: 1024 ** 2, label: 'EFI ü', part_label: 'boot' },
+        2: { size_bytes: 2 * 1024 ** 2 },
+      },
+      arrays: { md0: { level: 'raid1', members: 2, metadata: '1.2', size_bytes: 2_048_000 } },
+    },
+  });
+  expect(disks.observed.parse(found)).toEqual(found);
+});
+
+const smart = {
+  device: { name: '/dev/sda' },
+  model_name: 'ST1000NM000A-2J3100',
+  model_family: 'Seagate Exos 7E8',
+  serial_number: 'WCK00001',
+  firmware_version: 'SN03-LONG',
+  wwn: { naa: 5, oui: 3152, id: 1234567890 },
+  form_factor: { name: '3.5 inches' },
+  rotation_rate: 7200,
+  power_on_time: { hours: 4886 },
+  temperature: { current: 33 },
+};
+
+test('what smartctl knows of a disk, without its counters; the kernel is believed first but for the firmware', () => {
+  const tree = disk(sata, { model: 'ST1000NM000A\n', rev: 'SN03\n' });
+  const answer = (text: string) => ({ ...tree, [`${ANSWERS}/smartctl-sda.json`]: text });
+  const found = observeTree(answer(JSON.stringify(smart)));
+  expect(found).toEqual({
+    WCK00001: {
+      name: 'sda',
+      model: 'ST1000NM000A',
+      serial: 'WCK00001',
+      wwn: 'naa.5000c500499602d2',
+      firmware: 'SN03-LONG',
+      family: 'Seagate Exos 7E8',
+      form_factor: '3.5 inches',
+      rpm: 7200,
+      size_bytes: 1024 ** 2,
+      transport: 'sata',
+      pci: '0000:00:01.0',
+    },
+  });
+  expect(disks.observed.parse(found)).toEqual(found);
+  // Asleep, it says no more than this; and what cannot be read takes nothing away.
+  const asleep = { device: { name: '/dev/sda' }, smartctl: { exit_status: 2 } };
+  for (const text of [JSON.stringify(asleep), '', '[]', 'null', '{"wwn":[', '{"wwn":7,"rotation_rate":"fast"}'])
+    expect(observeTree(answer(text))).toEqual(observeTree(tree));
+});
+
+testCaptured('samples of smartctl: identity, and nothing that was blanked', () => {
+  const told = (name: string) => parseSmartctl(readFileSync(fixturePath(`smartctl/${name}`), 'utf8'));
+  expect(told('sat-Seagate_Exos_7E8-ST1000NM000A-2J3100-sdq.json')).toEqual({
+    model: 'ST1000NM000A-2J3100',
+    family: 'Seagate Exos 7E8',
+    wwn: 'naa.5000c500499602d2',
+    form_factor: '3.5 inches',
+    rpm: 7200,
+  });
+  for (const name of readdirSync(fixturePath('smartctl'))) {
+    const { model, ...rest } = told(name);
+    expect(name.replaceAll('_', ' ')).toContain(model!.replaceAll('_', ' ').split(' ')[0]);
+    expect(Object.keys(rest).sort()).toEqual(['family', 'firmware', 'form_factor', 'rpm', 'serial', 'wwn']);
+    expect(JSON.stringify(rest)).not.toContain('REDACTED');
+  }
 });
 
 test('what a network brings is no disk', () => {

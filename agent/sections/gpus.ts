@@ -1,74 +1,80 @@
 import type { Gpus } from '../../shared/sections/gpus.ts';
+import { acceleratorKind, isAccelerator } from '../parse/accelerators.ts';
+import { amdGpu, nvidiaGpu } from '../parse/gpu-drivers.ts';
 import { keyed } from '../parse/keyed.ts';
-import { whole } from '../parse/numbers.ts';
-import { isGpuClass, numaOf, type PciFunction, pciFunctions, pciLinkOf } from '../parse/pci.ts';
-import { known } from '../parse/placeholder.ts';
-import type { System } from '../system.ts';
+import { type NvidiaGpu, parseNvidiaSmi } from '../parse/nvidia-smi.ts';
+import { type Nvlink, parseNvlink } from '../parse/nvlink.ts';
+import { numaOf, pciFunctions } from '../parse/pci.ts';
+import { distances } from '../parse/pci-distance.ts';
+import { pciLinks } from '../parse/pci-links.ts';
+import { ANSWERS, type System } from '../system.ts';
 
-// The VGA of a BMC (ASPEED, Matrox, Huawei, Silicon Motion) or of a hypervisor (QEMU, Cirrus, VMware, VirtualBox,
-// virtio, QXL, Hyper-V): whoever counts GPUs does not mean these. They stay in `pci`.
-const bmcs = ['0x1a03', '0x102b', '0x19e5', '0x126f'];
-const hypervisors = ['0x1234', '0x1013', '0x15ad', '0x80ee', '0x1af4', '0x1b36', '0x1414'];
-const consoles = new Set([...bmcs, ...hypervisors]);
+/** Files of what nvidia-smi answered. */
+export const NVIDIA_SMI = 'nvidia-smi.xml';
+export const NVLINK = 'nvidia-smi-nvlink';
 
-/** GPUs and accelerators by PCI address; what only the vendor's driver knows is absent without it. */
+/**
+ * GPUs and accelerators by PCI address; what only the vendor's driver or tool knows is absent without it. A tool's answer that
+ * cannot be read is a `note`, and hides nothing of what the kernel tells.
+ */
 export function observe(system: System): Gpus | undefined {
-  const found = pciFunctions(system)
-    .filter((each) => isGpuClass(each.class))
-    .map((each) => ({ keys: [each.address], value: gpu(system, each) }))
-    .filter(({ value }) => value.kind === 'accelerator' || !consoles.has(value.vendor ?? ''));
-  return found.length === 0 ? undefined : keyed(found);
+  const functions = pciFunctions(system);
+  const found = functions.filter(isAccelerator);
+  if (found.length === 0) return undefined;
+  const links = pciLinks(system, functions);
+  const nodes = new Map(functions.map((each) => [each.address, numaOf(system, each.folder)]));
+  const { told, nvlinks, note } = nvidiaSmi(system);
+  return keyed(
+    found.map((each) => {
+      const { address, folder } = each;
+      const smi = told.get(address);
+      const driver = { ...amdGpu(system, folder), ...nvidiaGpu(system, address) };
+      return {
+        keys: [address],
+        value: {
+          kind: acceleratorKind(each),
+          ...each.ids,
+          driver: each.driver,
+          numa_node: nodes.get(address),
+          cpus: system.read(`${folder}/local_cpulist`)?.slice(0, 256),
+          link: links.get(address),
+          ...driver,
+          ...withoutAbsent(smi),
+          nvlink: smi?.uuid === undefined ? undefined : nvlinks.get(smi.uuid),
+          affinity: distances(each, functions, isAccelerator, ({ address }) => nodes.get(address)),
+          note: each.ids.vendor === '0x10de' ? note : undefined,
+        },
+      };
+    }),
+  );
 }
 
-function gpu(system: System, { address, folder, class: pciClass, driver, ids }: PciFunction) {
-  return {
-    kind: kindOf(pciClass),
-    ...ids,
-    driver,
-    numa_node: numaOf(system, folder),
-    link: pciLinkOf(system, folder, 'saves power'),
-    ...amd(system, folder),
-    ...nvidia(system, address),
-  };
+interface Told {
+  told: Map<string, NvidiaGpu>;
+  nvlinks: Map<string, Nvlink>;
+  note?: string;
 }
 
-function kindOf(pciClass: string | undefined): string {
-  if (pciClass?.startsWith('0x12')) return 'accelerator';
-  return pciClass?.startsWith('0x0302') ? '3d' : 'display';
+function nvidiaSmi(system: System): Told {
+  try {
+    const text = system.read(`${ANSWERS}/${NVIDIA_SMI}`);
+    if (text === undefined) return { told: new Map(), nvlinks: new Map() };
+    return { told: parseNvidiaSmi(text), nvlinks: nvlinksOf(system) };
+  } catch (error) {
+    return { told: new Map(), nvlinks: new Map(), note: (error as Error).message.slice(0, 256) };
+  }
 }
 
-// Files of the amdgpu driver (kernel: Documentation/gpu/amdgpu).
-function amd(system: System, folder: string) {
-  const memory = whole(system.read(`${folder}/mem_info_vram_total`));
-  if (memory === undefined) return {};
-  return {
-    model: known(system.read(`${folder}/product_name`)),
-    serial: known(system.read(`${folder}/serial_number`)),
-    uuid: known(system.read(`${folder}/unique_id`)),
-    vbios: known(system.read(`${folder}/vbios_version`)),
-    memory_bytes: memory,
-  };
+// Of a second question, without which the answer to the first one stands.
+function nvlinksOf(system: System): Map<string, Nvlink> {
+  try {
+    return parseNvlink(system.read(`${ANSWERS}/${NVLINK}`) ?? '');
+  } catch {
+    return new Map();
+  }
 }
 
-// 'Model: \t\t NVIDIA A100-SXM4-40GB' and so on; what the driver has not read yet it writes as '??' or 'N/A'.
-function nvidia(system: System, address: string) {
-  const text = system.read(`/proc/driver/nvidia/gpus/${address}/information`);
-  if (text === undefined) return {};
-  const field = (name: string) => {
-    const value = known(
-      text
-        .split('\n')
-        .find((line) => line.startsWith(`${name}:`))
-        ?.slice(name.length + 1),
-    );
-    return value?.includes('?') ? undefined : value;
-  };
-  const version = /Kernel Module(?: for \S+)?\s+(\d[\d.]*)/.exec(system.read('/proc/driver/nvidia/version') ?? '');
-  return {
-    model: field('Model'),
-    uuid: field('GPU UUID'),
-    vbios: field('Video BIOS'),
-    firmware: field('GPU Firmware'),
-    driver_version: version?.[1],
-  };
+// What the tool does not say, the driver's file may.
+function withoutAbsent<T extends object>(gpu: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(gpu ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

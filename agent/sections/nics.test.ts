@@ -41,6 +41,14 @@ testCaptured('a server: two Ethernet ports and an InfiniBand one; no VLAN, bridg
       link: true,
       numa_node: 1,
       pci: '0000:82:00.0',
+      firmware: '2.11.500',
+      rdma: {
+        device: 'mlx4_0',
+        node_guid: '0002:c903:00f9:bfa0',
+        system_guid: '0002:c903:00f9:bfa3',
+        link_layer: 'InfiniBand',
+        board: 'DEL0A30000019',
+      },
     },
   });
   expect(nics.observed.parse(found)).toEqual(found);
@@ -104,6 +112,68 @@ test('virtual functions, veths and modems are no ports', () => {
     '/sys/class/net/veth1': { link: '../../devices/virtual/net/veth1' },
   };
   expect(observe(openSystem(makeTree(tree)))).toBeUndefined();
+});
+
+/** An interface that software makes. */
+const made = (name: string, files: Tree): Tree => ({
+  ...Object.fromEntries(
+    Object.entries(files).map(([file, value]) => [`/sys/devices/virtual/net/${name}/${file}`, value]),
+  ),
+  [`/sys/class/net/${name}`]: { link: `../../devices/virtual/net/${name}` },
+});
+
+test('bond, bridge and VRF that a port is in, and the VLANs on top of it', () => {
+  const into = (master: string) => ({ master: { link: `../../../../virtual/net/${master}` } });
+  const upper = (name: string) => ({ [`upper_${name}`]: { link: `../../../../virtual/net/${name}` } });
+  const found = observe(
+    openSystem(
+      makeTree({
+        ...port('eth0', '0000:00:01.0', into('bond0')),
+        ...port('eth1', '0000:00:02.0', { ...into('br0'), ...upper('storage'), ...upper('eth1.7'), ...upper('mv0') }),
+        ...port('eth2', '0000:00:03.0', into('red')),
+        ...port('eth3', '0000:00:04.0', into('ovs-system')),
+        ...made('bond0', { 'bonding/mode': '802.3ad 4\n' }),
+        ...made('br0', { 'bridge/stp_state': '0\n', uevent: 'DEVTYPE=bridge\n' }),
+        ...made('red', { uevent: 'DEVTYPE=vrf\nINTERFACE=red\n' }),
+        ...made('ovs-system', { uevent: 'INTERFACE=ovs-system\n' }),
+        ...made('storage', { uevent: 'DEVTYPE=vlan\nINTERFACE=storage\n' }),
+        ...made('eth1.7', { uevent: 'DEVTYPE=vlan\n' }),
+        ...made('mv0', { uevent: 'DEVTYPE=macvlan\n' }),
+        '/proc/net/vlan/storage': 'storage  VID: 100\t REORDER_HDR: 1  dev->priv_flags: 1021\n',
+        '/proc/net/vlan/eth1.7': 'garbage\n',
+      }),
+    ),
+  );
+  const bare = (name: string, pci: string) => ({ name, kind: 'ethernet', pci });
+  expect(found).toEqual({
+    eth0: { ...bare('eth0', '0000:00:01.0'), bond: 'bond0' },
+    eth1: { ...bare('eth1', '0000:00:02.0'), bridge: 'br0', vlans: { 100: 'storage' } },
+    eth2: { ...bare('eth2', '0000:00:03.0'), vrf: 'red' },
+    eth3: bare('eth3', '0000:00:04.0'),
+  });
+  expect(nics.observed.parse(found)).toEqual(found);
+});
+
+test('a card of two ports has one RDMA device for both, or one each; a GUID of zeros is none', () => {
+  const device = '/sys/devices/pci0000:00/0000:00:01.0/infiniband';
+  const ports = {
+    ...port('eth0', '0000:00:01.0', { dev_port: '0\n' }),
+    ...port('eth1', '0000:00:01.0', { dev_port: '1\n' }),
+    [`${device}/mlx5_0/fw_ver`]: '20.31.1014\n',
+    [`${device}/mlx5_0/node_guid`]: '0000:0000:0000:0000\n',
+    [`${device}/mlx5_0/ports/1/link_layer`]: 'Ethernet\n',
+  };
+  const rdma = (tree: Tree) =>
+    Object.values(observe(openSystem(makeTree(tree))) ?? {}).map(({ firmware, rdma }) => [firmware, rdma]);
+  const first = ['20.31.1014', { device: 'mlx5_0', link_layer: 'Ethernet' }];
+  expect(rdma({ ...ports, [`${device}/mlx5_0/ports/2/link_layer`]: 'InfiniBand\n' })).toEqual([
+    first,
+    ['20.31.1014', { device: 'mlx5_0', link_layer: 'InfiniBand' }],
+  ]);
+  expect(rdma({ ...ports, [`${device}/mlx5_1/ports/1/link_layer`]: 'Ethernet\n' })).toEqual([
+    first,
+    [undefined, { device: 'mlx5_1', link_layer: 'Ethernet' }],
+  ]);
 });
 
 test('a port without link has no speed, whatever its driver says', () => {

@@ -1,5 +1,7 @@
 import type { Nics } from '../../shared/sections/nics.ts';
+import { membership } from '../network/membership.ts';
 import { isPhysical, kindOf, type Netdev, netdevs, permanentMac } from '../network/netdev.ts';
+import { rdmaOf } from '../network/rdma.ts';
 import { keyed } from '../parse/keyed.ts';
 import { whole } from '../parse/numbers.ts';
 import { linkName, numaOf, pciAddresses, sriovOf } from '../parse/pci.ts';
@@ -41,6 +43,8 @@ function port(system: System, netdev: Netdev) {
     pci,
     port: whole(system.read(`${folder}/dev_port`)),
     sriov: pciFolder === undefined ? undefined : sriovOf(system, pciFolder),
+    ...membership(system, netdev),
+    ...rdmaOf(system, netdev),
   };
 }
 

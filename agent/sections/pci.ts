@@ -1,6 +1,7 @@
 import type { Pci } from '../../shared/sections/pci.ts';
 import { keyed } from '../parse/keyed.ts';
-import { hex, isGpuClass, linkName, numaOf, pciFunctions, pciLinkOf, sriovOf } from '../parse/pci.ts';
+import { hex, linkName, numaOf, pciFunctions, sriovOf } from '../parse/pci.ts';
+import { pciLinks } from '../parse/pci-links.ts';
 import type { System } from '../system.ts';
 
 /** Physical PCI functions by address (kernel: Documentation/ABI/testing/sysfs-bus-pci). `config` is never read. */
@@ -8,10 +9,7 @@ export function observe(system: System): Pci | undefined {
   const functions = pciFunctions(system);
   if (functions.length === 0) return undefined;
   const slots = physicalSlots(system);
-  // An idle GPU lowers the speed of its link, and with it what the bridges above it say.
-  const dynamic = new Set(
-    functions.filter((each) => isGpuClass(each.class)).flatMap(({ address, above }) => [address, ...above]),
-  );
+  const links = pciLinks(system, functions);
   return keyed(
     functions.map(({ address, folder, above, class: pciClass, driver, ids }) => {
       const value = {
@@ -23,7 +21,7 @@ export function observe(system: System): Pci | undefined {
         iommu_group: linkName(system, `${folder}/iommu_group`),
         slot: slots.get(address.replace(/\.\d$/, '')),
         parent: above.at(-1),
-        link: pciLinkOf(system, folder, dynamic.has(address) ? 'saves power' : 'fixed'),
+        link: links.get(address),
         sriov: sriovOf(system, folder),
       };
       return { keys: [address], value };

@@ -1,10 +1,12 @@
 import { changes } from '../../shared/diff.ts';
+import type { Pci } from '../../shared/sections/pci.ts';
 import type { Context, Handlers } from '../context.ts';
 import { historyOf } from '../feed/history.ts';
 import { detailAt, detailNow } from '../nodes/node-detail.ts';
 import { findingsAt, findingsNow } from '../nodes/node-findings.ts';
 import { listNodes } from '../nodes/node-list.ts';
 import { nodeForRead } from '../nodes/node-ref.ts';
+import { namesOf } from '../nodes/pci-names.ts';
 import { errorsNow, sectionsAt, wantedAt } from '../nodes/sections-at.ts';
 
 export const nodeReads = {
@@ -13,11 +15,13 @@ export const nodeReads = {
     const id = await nodeForRead(db, params.node);
     return query.as_of === undefined ? await detailNow(db, id) : await detailAt(db, id, query.as_of);
   },
-  getObserved: async ({ db }, { input: { params, query } }) => {
+  getObserved: async ({ db, pciNames }, { input: { params, query } }) => {
     const id = await nodeForRead(db, params.node);
     const sections = await sectionsAt(db, id, 'observed', query.as_of);
+    const pci = sections.pci as Pci | undefined;
+    const names = pci === undefined ? {} : namesOf(pci, await pciNames());
     // Errors are kept in no history.
-    return { sections, errors: query.as_of === undefined ? await errorsNow(db, id) : {} };
+    return { sections, errors: query.as_of === undefined ? await errorsNow(db, id) : {}, names };
   },
   getWanted: async ({ db }, { input: { params, query } }) => {
     return await wantedAt(db, await nodeForRead(db, params.node), query.as_of);

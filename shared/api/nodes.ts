@@ -138,7 +138,13 @@ export const nodeRows = {
     scope: 'read',
     params: nodeParam,
     query: z.strictObject({ as_of: asOf }),
-    reply: z.object({ sections: z.record(z.string(), z.unknown()), errors: z.record(z.string(), z.string()) }),
+    reply: z.object({
+      sections: z.record(z.string(), z.unknown()),
+      errors: z.record(z.string(), z.string()),
+      names: z
+        .record(z.string(), z.string())
+        .describe("Names of the PCI ids among them, by the server's database: '0x8086:0x1521', 'class 0x0200'"),
+    }),
   }),
   getWanted: row({
     method: 'GET',

@@ -21,7 +21,27 @@ export const gpus = {
       vbios: text.optional(),
       firmware: text.optional(),
       numa_node: count.optional(),
+      cpus: text.optional().describe('CPUs that are near to it: 0-31,64-95'),
       link: pciLink.optional(),
+      architecture: text.optional().describe("As NVIDIA's driver calls it"),
+      board_part: text.optional(),
+      ecc: z.boolean().optional().describe('Whether its memory corrects errors'),
+      mig: z.boolean().optional().describe('Multi-instance GPU mode'),
+      mig_slices: z
+        .record(text, z.looseObject({ memory_bytes: count.optional() }))
+        .optional()
+        .describe('GPU instance/compute instance → what it has'),
+      nvlink: z
+        .looseObject({ links: count.optional(), gigabytes_per_s: z.number().optional() })
+        .optional()
+        .describe('Links that are up, and the speed of the slowest'),
+      affinity: z
+        .record(text, text)
+        .optional()
+        .describe(
+          'PCI address of a GPU, network port or NVMe → PIX, PXB, PHB, NODE or SYS, as `nvidia-smi topo` has it',
+        ),
+      note: text.optional().describe("Why the vendor's tool told nothing"),
       dropped: count.optional(),
     }),
   ),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, text } from './fields.ts';
+import { count, set, text } from './fields.ts';
 
 /** A PCI Express link. Speeds in GT/s per lane, widths in lanes. */
 export const pciLink = z.looseObject({
@@ -7,6 +7,22 @@ export const pciLink = z.looseObject({
   width: count.optional(),
   max_speed_gts: z.number().optional(),
   max_width: count.optional(),
+  expected_speed_gts: z
+    .number()
+    .optional()
+    .describe(
+      'Least that the device and every port above it can; absent for ports, which are judged by what is below them',
+    ),
+  expected_width: count.optional(),
+  limited_by: text.optional().describe('Address of the port above that can less than the device'),
+  degraded: text.optional().describe('Address of the hop that runs below what is expected; absent where none does'),
+});
+
+/** Virtual functions (SR-IOV). */
+export const sriov = z.looseObject({
+  total: count.optional().describe('How many it can have'),
+  used: count.optional().describe('How many there are'),
+  functions: set.optional().describe('Address → true, of the first 256'),
 });
 
 /** Physical PCI functions, keyed by address. `truncated` says how many a machine had beyond what is reported. */
@@ -26,10 +42,11 @@ export const pci = {
       slot: text.optional().describe('Name of the physical slot'),
       parent: text.optional().describe('Address of the bridge it sits behind'),
       link: pciLink.optional(),
-      sriov: z.looseObject({ total: count.optional() }).optional().describe('Virtual functions it can have'),
+      sriov: sriov.optional(),
       dropped: count.optional(),
     }),
   ),
 };
 export type Pci = z.infer<typeof pci.observed>;
 export type PciLink = z.infer<typeof pciLink>;
+export type Sriov = z.infer<typeof sriov>;
