@@ -46,7 +46,7 @@ function relay(): void {
 /** Asks for DHCP servers as a machine does that boots. */
 async function probe(): Promise<void> {
   const { address, mac } = interfaceOf('eth0');
-  say(await findServers({ address, mac, waitMs: 3000, random: Math.random, log: { warn: (data) => say(data) } }));
+  say(await findServers({ address, mac, waitMs: 6000, random: Math.random, log: { warn: (data) => say(data) } }));
 }
 
 await { serve, relay, probe }[part as 'serve']();
