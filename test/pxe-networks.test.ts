@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
+import { startHarness } from './harness.ts';
 import { type LabNetwork, openNetwork } from './lab/network.ts';
 import { type Ended, root, runProgram } from './program.ts';
 
@@ -96,7 +97,9 @@ test('a machine behind a relay agent gets an address of its own network, also wh
     'leases-10.88.1.0-24.json',
     'leases.json',
   ]);
-  const again = await startPart(net.name, 'serve', { directory, subnets });
+  const known = '52:54:00:00:00:77';
+  const wanted = { [known]: ['10.79.0.77/24', '10.88.1.77/24'] };
+  const again = await startPart(net.name, 'serve', { directory, subnets, wanted });
   // It goes on with its lease: asked from its address, past the relay agent, by ISC's client.
   const file = join(directory, 'dhclient');
   const script = join(directory, 'script');
@@ -111,6 +114,10 @@ test('a machine behind a relay agent gets an address of its own network, also wh
   await expect
     .poll(() => JSON.parse(execFileSync('cat', [join(directory, 'leases-10.88.1.0-24.json')], { encoding: 'utf8' })))
     .toEqual({});
+  // A machine that is known has the address that is wanted of it in the network where it is.
+  await machine('ip', ['addr', 'flush', 'dev', 'eth0']);
+  await machine('ip', ['link', 'set', 'eth0', 'address', known]);
+  expect(lease(await machine('busybox', udhcpc))).toBe('10.88.1.77');
   await again.end();
 }, 120_000);
 
@@ -248,3 +255,44 @@ test('machinedb pxe check finds faults before machines do', async () => {
       'machinedb: settings are wrong; correct them in the environment:\n  MACHINEDB_PXE_DHCP: expected full or proxy\n',
   });
 }, 120_000);
+
+test('the daemon takes all of it from its settings, and pxe check knows the daemon that runs', async () => {
+  const net = network();
+  const ip = (...args: string[]) => execFileSync('ip', ['-n', net.name, ...args]);
+  ip('addr', 'add', 'fd79::1/64', 'dev', 'br0', 'nodad');
+  ip('link', 'add', 'proxy0', 'type', 'veth', 'peer', 'name', 'proxy1');
+  ip('addr', 'add', '10.79.9.1/24', 'dev', 'proxy0');
+  for (const link of ['proxy0', 'proxy1']) ip('link', 'set', link, 'up');
+  const machine = await openRack(net);
+  const neighbour = net.join('10.79.0.5/24');
+  const file = join(folder(), 'subnets.json');
+  const described = { cidr: '10.88.1.0/24', relays: ['10.88.1.1'], pool: '10.88.1.100-10.88.1.150' };
+  writeFileSync(file, JSON.stringify([described]));
+  const first = {
+    ...{ MACHINEDB_PXE: 'br0', MACHINEDB_PXE_DHCP: 'full', MACHINEDB_PXE_SUBNETS: file },
+    ...{ MACHINEDB_PXE_RA: 'fd79::/64', MACHINEDB_PXE_RA_DNS: 'fd79::53' },
+  };
+  const harness = await startHarness({
+    ...{ inside: net.inside, host: '10.79.0.1', first },
+    environment: { MACHINEDB_PXE: 'proxy0', MACHINEDB_PXE_DHCP: 'proxy' },
+  });
+  onTestFinished(harness.close);
+  expect(lease(await machine('busybox', udhcpc))).toBe('10.88.1.100');
+  expect(lease(await neighbour('busybox', udhcpc))).toMatch(/^10\.79\.0\.(12[89]|1[3-9]\d|2\d\d)$/);
+  const told = async () => (await neighbour('rdisc6', ['-1', 'eth0'])).stdout;
+  await expect.poll(told, { timeout: 30_000 }).toMatch(/Recursive DNS server\s*:\s*fd79::53/);
+  expect((await net.run('busybox', ['netstat', '-lun'])).stdout).toContain('10.79.9.1:4011 ');
+  const { stateDirectory } = harness.daemons[0];
+  const look = (state: string) =>
+    net.run(command, ['pxe', 'check', '--json', '--wait', '0'], { ...first, MACHINEDB_STATE: state });
+  const ports = async (state: string) =>
+    (JSON.parse((await look(state)).stdout) as { findings: { check: string; what: string }[] }).findings
+      .filter(({ check }) => check === 'ports')
+      .map(({ what }) => what);
+  expect(await ports(stateDirectory)).toEqual([]);
+  expect(await ports(join(folder(), 'other'))).toEqual([
+    'UDP 10.79.0.1:67 (DHCP) is shared with another program',
+    'UDP 10.79.0.1:69 (TFTP) is taken',
+    'TCP 10.79.0.1:4281 (boot files) is taken',
+  ]);
+}, 180_000);

@@ -8,15 +8,16 @@ const [part, text = '{}'] = process.argv.slice(2);
 const options = JSON.parse(text) as Record<string, string>;
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-/** The boot service, for machines that nobody knows; its log on standard output. */
+/** The boot service; `wanted` has the addresses of machines that are known, by MAC. Its log is on standard output. */
 async function serve(): Promise<void> {
+  const wanted = options.wanted as unknown as Record<string, string[]> | undefined;
   const pxe = await startPxe({
     leaseSeconds: 600,
     httpPort: 4281,
     files: options.directory!,
     ...(options as unknown as Pick<PxeOptions, 'directory'>),
     interface: interfaceOf('br0'),
-    decide: async () => ({ spec: { kind: 'local' }, reason: 'nobody knows it' }),
+    decide: async ({ mac }) => ({ spec: { kind: 'local' }, reason: 'a test', addresses: wanted?.[mac] ?? [] }),
     arguments: () => [],
     log: { info: (data, message) => say({ ...data, message }), warn: (data, message) => say({ ...data, message }) },
     now: Date.now,
