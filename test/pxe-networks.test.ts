@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
+import { readLeases } from '../pxe/dhcp/lease-file.ts';
 import { startHarness } from './harness.ts';
 import { type LabNetwork, openNetwork } from './lab/network.ts';
 import { type Ended, root, runProgram } from './program.ts';
@@ -111,9 +112,7 @@ test('a machine behind a relay agent gets an address of its own network, also wh
   const files = ['-lf', file, '-pf', `${file}.pid`, '-sf', script];
   expect((await machine('dhclient', ['-1', '-v', ...files, 'eth0'])).stderr).toContain(`bound to ${first}`);
   expect((await machine('dhclient', ['-r', '-v', ...files, 'eth0'])).code).toBe(0);
-  await expect
-    .poll(() => JSON.parse(execFileSync('cat', [join(directory, 'leases-10.88.1.0-24.json')], { encoding: 'utf8' })))
-    .toEqual({});
+  await expect.poll(() => readLeases(join(directory, 'leases-10.88.1.0-24.json'))).toEqual({});
   // A machine that is known has the address that is wanted of it in the network where it is.
   await machine('ip', ['addr', 'flush', 'dev', 'eth0']);
   await machine('ip', ['link', 'set', 'eth0', 'address', known]);
@@ -226,8 +225,10 @@ test('machinedb pxe check finds faults before machines do', async () => {
     ...['--interface=br0', '--bind-interfaces', '--pid-file=', '--log-facility=-'],
   ]);
   await expect.poll(() => tftp.lines.map(({ message }) => message).join(), { timeout: 20_000 }).toContain('TFTP');
-  const found = await check({ MACHINEDB_PXE_LOADERS: '/nosuch' }, '--json');
-  expect(found).toMatchObject({ code: 1, stderr: 'machinedb: 6 of 6 findings keep machines from booting\n' });
+  await startPart(net.name, 'past', {});
+  const wrong = { MACHINEDB_PXE_LOADERS: '/nosuch', MACHINEDB_URL: 'http://10.79.0.1:4290' };
+  const found = await check(wrong, '--json');
+  expect(found).toMatchObject({ code: 1, stderr: 'machinedb: 7 of 7 findings keep machines from booting\n' });
   const { interface: name, findings } = JSON.parse(found.stdout) as {
     interface: string;
     findings: Record<string, string>[];
@@ -239,6 +240,9 @@ test('machinedb pxe check finds faults before machines do', async () => {
       /^dhcp: another DHCP server answers here: 10\.79\.0\.9 \(it offered 10\.79\.0\.[23]\d to a question/,
     ),
     'next-server: 10.79.0.9 names another boot file than ours: pxelinux.0 (machines may fetch it from 10.79.0.8 instead of 10.79.0.1)',
+    expect.stringMatching(
+      /^clock: the clock is \d+ s ahead of the server's \(it says .* and 2020-01-01T00:00:00.000Z there/,
+    ),
     'loaders: the loader /nosuch/undionly.kpxe is missing (machines fetch it by TFTP first of all)',
     'loaders: the loader /nosuch/snponly.efi is missing (machines fetch it by TFTP first of all)',
     'loaders: the loader /nosuch/ipxe.efi is missing (machines fetch it by TFTP first of all)',

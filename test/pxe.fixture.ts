@@ -1,5 +1,6 @@
 // One part of a network that boots, as a process in a network namespace: node test/pxe.fixture.ts PART OPTIONS(JSON).
 import { createSocket } from 'node:dgram';
+import { createServer } from 'node:http';
 import { type DhcpPacket, encodePacket, none, parsePacket } from '../pxe/dhcp/packet.ts';
 import { findServers } from '../pxe/dhcp/probe.ts';
 import { interfaceOf, type PxeOptions, startPxe } from '../pxe/pxe.ts';
@@ -50,4 +51,13 @@ async function probe(): Promise<void> {
   say(await findServers({ address, mac, waitMs: 6000, random: Math.random, log: { warn: (data) => say(data) } }));
 }
 
-await { serve, relay, probe }[part as 'serve']();
+/** A server whose clock says 2020. */
+function past(): void {
+  createServer((_, response) => response.setHeader('date', new Date('2020-01-01').toUTCString()).end()).listen(
+    4290,
+    '10.79.0.1',
+    () => say({ message: 'ready' }),
+  );
+}
+
+await { serve, relay, probe, past }[part as 'serve']();
