@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -197,7 +197,17 @@ test('machines make themselves an address by our router advertisements, which en
   expect(told).toMatch(/Recursive DNS server\s*:\s*fd79::53/);
   expect((await machine('ip', ['-6', 'route', 'show', 'default'])).stdout).toBe('');
   const running = () => execFileSync('ip', ['netns', 'pids', net.name], { encoding: 'utf8' }).trim();
-  expect(running().split('\n').length).toBeGreaterThan(1);
+  const sender = () =>
+    running()
+      .split('\n')
+      .find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'dnsmasq\n');
+  const first = sender();
+  process.kill(Number(first), 'SIGKILL');
+  const another = (pid: string | undefined) => pid !== undefined && pid !== first;
+  await expect.poll(() => another(sender()), { timeout: 20_000 }).toBe(true);
+  expect(service.lines.map(({ message }) => message)).toContain(
+    'router advertisements ended by themselves: begun again',
+  );
   service.child.kill('SIGKILL');
   await expect.poll(running, { timeout: 10_000 }).toBe('');
   const other = { directory: folder(), advertise: { prefix: 'fd80::/64', dns: [] } };

@@ -14,12 +14,12 @@ export async function serveDhcp(options: PxeOptions, bootUrl: string): Promise<D
   const proxy = options.dhcp === 'proxy';
   checkSubnets(options);
   const neighbours = new Neighbours({ own: here.address, expected: proxy, log, now });
+  const ports = { serverPort: options.dhcpPort ?? 67, clientPort: options.clientPort ?? 68 };
   const common = {
     neighbours,
     ownMac: here.mac,
     bootUrl,
-    serverPort: options.dhcpPort ?? 67,
-    clientPort: options.clientPort ?? 68,
+    ...ports,
     log,
   };
   const subnets = options.subnets ?? [];
@@ -38,7 +38,7 @@ export async function serveDhcp(options: PxeOptions, bootUrl: string): Promise<D
       });
   const ending = new AbortController();
   const watching = watchServers(
-    { address: here.address, mac: here.mac, network: cidr(here), neighbours, random: Math.random, log },
+    { address: here.address, mac: here.mac, network: cidr(here), neighbours, random: Math.random, log, ...ports },
     ending.signal,
   );
   return {
