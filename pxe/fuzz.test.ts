@@ -2,6 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { encodePacket, none, parsePacket } from './dhcp/packet.ts';
+import { proxyReply } from './dhcp/proxy-reply.ts';
+import { relayAgentOf } from './dhcp/relay-agent.ts';
 import { reply } from './dhcp/reply.ts';
 import { mutate, seeded } from './testing.ts';
 import { agree, optionsPacket, parseTftp } from './tftp/packet.ts';
@@ -31,7 +33,7 @@ const dhcp = encodePacket({
     [52, Buffer.from([3])],
     [60, Buffer.from('PXEClient:Arch:00007:UNDI:003016')],
     [77, Buffer.from('iPXE')],
-    [82, Buffer.from('relay')],
+    [82, Buffer.from([1, 2, 65, 66, 2, 1, 67, 5, 4, 10, 88, 0, 0])],
     [93, Buffer.from([0, 7])],
     [97, Buffer.alloc(17, 1)],
   ]),
@@ -68,13 +70,15 @@ describe(`${ROUNDS} packets with faults`, () => {
       const packet = parsePacket(data);
       if (packet === undefined) return;
       read += 1;
-      const made = reply(packet, context);
+      relayAgentOf(packet);
+      const port = read % 3 === 1 ? 'dhcp' : 'boot';
+      const made = read % 3 === 0 ? reply(packet, context) : proxyReply(packet, port, context);
       if (made !== undefined && parsePacket(encodePacket(made.packet))?.mac !== packet.mac)
         throw new Error(`cannot be read: ${data.toString('hex')}`);
     });
     expect(read).toBeGreaterThan(ROUNDS / 10);
     expect(grown).toBeLessThan(MOST_GROWTH);
-  });
+  }, 120_000);
 
   test('TFTP: none throws, and what is agreed on is in range', () => {
     let read = 0;
@@ -88,5 +92,5 @@ describe(`${ROUNDS} packets with faults`, () => {
     });
     expect(read).toBeGreaterThan(ROUNDS / 10);
     expect(grown).toBeLessThan(MOST_GROWTH);
-  });
+  }, 120_000);
 });

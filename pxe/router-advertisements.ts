@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { spawn } from 'node:child_process';
 import { BlockList } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,35 +58,40 @@ export async function startAdvertisements(options: AdvertisementOptions): Promis
     const child = spawn('sh', ['-c', WITH_US, 'sh', 'dnsmasq', ...advertise(options)], {
       stdio: ['pipe', 'ignore', 'pipe'],
     });
-    child.stdin!.on('error', () => undefined);
-    child.stderr!.on('data', (chunk: Buffer) => {
+    child.stdin.on('error', () => undefined);
+    child.stderr.on('data', (chunk: Buffer) => {
       said.push(...String(chunk).trim().split('\n'));
       said.splice(0, said.length - 3);
     });
-    return child;
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve());
+      child.once('error', (error) => {
+        said.push(error.message);
+        resolve();
+      });
+    }).then(() => child.stdin.end());
+    return { child, ended };
   };
-  let child = launch();
-  const failed = await settled(child);
-  if (failed)
+  let sender = launch();
+  if (await Promise.race([sender.ended.then(() => true), sleep(SETTLED_MS, false)]))
     throw new Error(
       `router advertisements cannot be sent (${said.join('; ') || 'dnsmasq ended'}): apt-get install dnsmasq-base, or unset MACHINEDB_PXE_RA`,
     );
   const watch = async () => {
     for (let delay = AGAIN_MS.first; ; delay = Math.min(2 * delay, AGAIN_MS.most)) {
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-      child.stdin!.end();
+      await sender.ended;
       if (ending.signal.aborted) return;
       options.log.warn({ cause: said.join('; ') }, 'router advertisements ended by themselves: begun again');
       await sleep(delay, undefined, { signal: ending.signal }).catch(() => undefined);
       if (ending.signal.aborted) return;
-      child = launch();
+      sender = launch();
     }
   };
   const watching = watch();
   return {
     close: async () => {
       ending.abort();
-      child.kill('SIGTERM');
+      sender.child.kill('SIGTERM');
       await watching;
     },
   };
@@ -102,16 +106,4 @@ function checkPrefix({ interface: name, prefix }: AdvertisementOptions): void {
   throw new Error(
     `MACHINEDB_PXE_RA is ${prefix}, but interface ${name} has no address in it: give it one (ip address add ${prefix.replace('/', '1/')} dev ${name}), or unset it`,
   );
-}
-
-/** Whether it ended within an instant. */
-async function settled(child: ChildProcess): Promise<boolean> {
-  const ending = new AbortController();
-  const ended = once(child, 'exit', { signal: ending.signal }).then(
-    () => true,
-    () => false,
-  );
-  const answer = await Promise.race([ended, sleep(SETTLED_MS, false)]);
-  ending.abort();
-  return answer;
 }

@@ -1,9 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
+import { readLeases } from '../pxe/dhcp/lease-file.ts';
+import { startHarness } from './harness.ts';
 import { type LabNetwork, openNetwork } from './lab/network.ts';
 import { type Ended, root, runProgram } from './program.ts';
 
@@ -60,12 +62,12 @@ async function openRack(net: LabNetwork): Promise<(program: string, args: string
     ip('netns', 'add', place);
     onTestFinished(() => void ip('netns', 'delete', place));
   }
-  ip('-n', net.name, 'link', 'add', 'rack', 'type', 'veth', 'peer', 'name', 'up', 'netns', router);
+  ip('-n', net.name, 'link', 'add', 'rack', 'type', 'veth', 'peer', 'name', 'core0', 'netns', router);
   ip('-n', net.name, 'link', 'set', 'rack', 'master', 'br0', 'up');
-  ip('-n', router, 'link', 'add', 'down', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', machine);
-  ip('-n', router, 'addr', 'add', '10.79.0.2/24', 'dev', 'up');
-  ip('-n', router, 'addr', 'add', '10.88.1.1/24', 'dev', 'down');
-  for (const link of ['up', 'down', 'lo']) ip('-n', router, 'link', 'set', link, 'up');
+  ip('-n', router, 'link', 'add', 'rack0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', machine);
+  ip('-n', router, 'addr', 'add', '10.79.0.2/24', 'dev', 'core0');
+  ip('-n', router, 'addr', 'add', '10.88.1.1/24', 'dev', 'rack0');
+  for (const link of ['core0', 'rack0', 'lo']) ip('-n', router, 'link', 'set', link, 'up');
   ip('-n', machine, 'link', 'set', 'eth0', 'up');
   ip('-n', net.name, 'route', 'add', '10.88.1.0/24', 'via', '10.79.0.2');
   ip('netns', 'exec', router, 'busybox', 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1');
@@ -96,7 +98,9 @@ test('a machine behind a relay agent gets an address of its own network, also wh
     'leases-10.88.1.0-24.json',
     'leases.json',
   ]);
-  const again = await startPart(net.name, 'serve', { directory, subnets });
+  const known = '52:54:00:00:00:77';
+  const wanted = { [known]: ['10.79.0.77/24', '10.88.1.77/24'] };
+  const again = await startPart(net.name, 'serve', { directory, subnets, wanted });
   // It goes on with its lease: asked from its address, past the relay agent, by ISC's client.
   const file = join(directory, 'dhclient');
   const script = join(directory, 'script');
@@ -108,9 +112,11 @@ test('a machine behind a relay agent gets an address of its own network, also wh
   const files = ['-lf', file, '-pf', `${file}.pid`, '-sf', script];
   expect((await machine('dhclient', ['-1', '-v', ...files, 'eth0'])).stderr).toContain(`bound to ${first}`);
   expect((await machine('dhclient', ['-r', '-v', ...files, 'eth0'])).code).toBe(0);
-  await expect
-    .poll(() => JSON.parse(execFileSync('cat', [join(directory, 'leases-10.88.1.0-24.json')], { encoding: 'utf8' })))
-    .toEqual({});
+  await expect.poll(() => readLeases(join(directory, 'leases-10.88.1.0-24.json'))).toEqual({});
+  // A machine that is known has the address that is wanted of it in the network where it is.
+  await machine('ip', ['addr', 'flush', 'dev', 'eth0']);
+  await machine('ip', ['link', 'set', 'eth0', 'address', known]);
+  expect(lease(await machine('busybox', udhcpc))).toBe('10.88.1.77');
   await again.end();
 }, 120_000);
 
@@ -184,13 +190,24 @@ test('machines make themselves an address by our router advertisements, which en
   await expect
     .poll(async () => (await machine('ip', ['-6', 'addr', 'show', 'dev', 'eth0'])).stdout, { timeout: 30_000 })
     .toMatch(/inet6 fd79::\S+\/64 scope global .*dynamic/);
-  const { stdout } = await machine('rdisc6', ['-1', 'eth0']);
-  expect(stdout).toMatch(/Router lifetime\s*:\s*0 /);
-  expect(stdout).toMatch(/Prefix\s*:\s*fd79::\/64/);
-  expect(stdout).toMatch(/Recursive DNS server\s*:\s*fd79::53/);
+  const heard = async () => (await machine('rdisc6', ['-1', 'eth0'])).stdout;
+  await expect.poll(heard, { timeout: 30_000 }).toMatch(/Router lifetime\s*:\s*0 /);
+  const told = await heard();
+  expect(told).toMatch(/Prefix\s*:\s*fd79::\/64/);
+  expect(told).toMatch(/Recursive DNS server\s*:\s*fd79::53/);
   expect((await machine('ip', ['-6', 'route', 'show', 'default'])).stdout).toBe('');
   const running = () => execFileSync('ip', ['netns', 'pids', net.name], { encoding: 'utf8' }).trim();
-  expect(running().split('\n').length).toBeGreaterThan(1);
+  const sender = () =>
+    running()
+      .split('\n')
+      .find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'dnsmasq\n');
+  const first = sender();
+  process.kill(Number(first), 'SIGKILL');
+  const another = (pid: string | undefined) => pid !== undefined && pid !== first;
+  await expect.poll(() => another(sender()), { timeout: 20_000 }).toBe(true);
+  expect(service.lines.map(({ message }) => message)).toContain(
+    'router advertisements ended by themselves: begun again',
+  );
   service.child.kill('SIGKILL');
   await expect.poll(running, { timeout: 10_000 }).toBe('');
   const other = { directory: folder(), advertise: { prefix: 'fd80::/64', dns: [] } };
@@ -207,7 +224,7 @@ test('machinedb pxe check finds faults before machines do', async () => {
     await net.run(command, ['pxe', 'check', 'br0', ...args], { MACHINEDB_STATE: state, ...environment });
   // A bridge has a carrier when something is joined to it.
   net.join('10.79.0.5/24');
-  expect(await check({}, '--wait', '1')).toEqual({
+  expect(await check({})).toEqual({
     code: 0,
     stdout: 'no fault found; looked at: interface, ports, dhcp, next-server, certificate, clock, disk, loaders\n',
     stderr: '',
@@ -218,8 +235,10 @@ test('machinedb pxe check finds faults before machines do', async () => {
     ...['--interface=br0', '--bind-interfaces', '--pid-file=', '--log-facility=-'],
   ]);
   await expect.poll(() => tftp.lines.map(({ message }) => message).join(), { timeout: 20_000 }).toContain('TFTP');
-  const found = await check({ MACHINEDB_PXE_LOADERS: '/nosuch' }, '--json');
-  expect(found).toMatchObject({ code: 1, stderr: 'machinedb: 6 of 6 findings keep machines from booting\n' });
+  await startPart(net.name, 'past', {});
+  const wrong = { MACHINEDB_PXE_LOADERS: '/nosuch', MACHINEDB_URL: 'http://10.79.0.1:4290' };
+  const found = await check(wrong, '--json');
+  expect(found).toMatchObject({ code: 1, stderr: 'machinedb: 7 of 7 findings keep machines from booting\n' });
   const { interface: name, findings } = JSON.parse(found.stdout) as {
     interface: string;
     findings: Record<string, string>[];
@@ -231,6 +250,9 @@ test('machinedb pxe check finds faults before machines do', async () => {
       /^dhcp: another DHCP server answers here: 10\.79\.0\.9 \(it offered 10\.79\.0\.[23]\d to a question/,
     ),
     'next-server: 10.79.0.9 names another boot file than ours: pxelinux.0 (machines may fetch it from 10.79.0.8 instead of 10.79.0.1)',
+    expect.stringMatching(
+      /^clock: the clock is \d+ s ahead of the server's \(it says .* and 2020-01-01T00:00:00.000Z there/,
+    ),
     'loaders: the loader /nosuch/undionly.kpxe is missing (machines fetch it by TFTP first of all)',
     'loaders: the loader /nosuch/snponly.efi is missing (machines fetch it by TFTP first of all)',
     'loaders: the loader /nosuch/ipxe.efi is missing (machines fetch it by TFTP first of all)',
@@ -247,3 +269,44 @@ test('machinedb pxe check finds faults before machines do', async () => {
       'machinedb: settings are wrong; correct them in the environment:\n  MACHINEDB_PXE_DHCP: expected full or proxy\n',
   });
 }, 120_000);
+
+test('the daemon takes all of it from its settings, and pxe check knows the daemon that runs', async () => {
+  const net = network();
+  const ip = (...args: string[]) => execFileSync('ip', ['-n', net.name, ...args]);
+  ip('addr', 'add', 'fd79::1/64', 'dev', 'br0', 'nodad');
+  ip('link', 'add', 'proxy0', 'type', 'veth', 'peer', 'name', 'proxy1');
+  ip('addr', 'add', '10.79.9.1/24', 'dev', 'proxy0');
+  for (const link of ['proxy0', 'proxy1']) ip('link', 'set', link, 'up');
+  const machine = await openRack(net);
+  const neighbour = net.join('10.79.0.5/24');
+  const file = join(folder(), 'subnets.json');
+  const described = { cidr: '10.88.1.0/24', relays: ['10.88.1.1'], pool: '10.88.1.100-10.88.1.150' };
+  writeFileSync(file, JSON.stringify([described]));
+  const first = {
+    ...{ MACHINEDB_PXE: 'br0', MACHINEDB_PXE_DHCP: 'full', MACHINEDB_PXE_SUBNETS: file },
+    ...{ MACHINEDB_PXE_RA: 'fd79::/64', MACHINEDB_PXE_RA_DNS: 'fd79::53' },
+  };
+  const harness = await startHarness({
+    ...{ inside: net.inside, host: '10.79.0.1', first },
+    environment: { MACHINEDB_PXE: 'proxy0', MACHINEDB_PXE_DHCP: 'proxy' },
+  });
+  onTestFinished(harness.close);
+  expect(lease(await machine('busybox', udhcpc))).toBe('10.88.1.100');
+  expect(lease(await neighbour('busybox', udhcpc))).toMatch(/^10\.79\.0\.(12[89]|1[3-9]\d|2\d\d)$/);
+  const told = async () => (await neighbour('rdisc6', ['-1', 'eth0'])).stdout;
+  await expect.poll(told, { timeout: 30_000 }).toMatch(/Recursive DNS server\s*:\s*fd79::53/);
+  expect((await net.run('busybox', ['netstat', '-lun'])).stdout).toContain('10.79.9.1:4011 ');
+  const { stateDirectory } = harness.daemons[0];
+  const look = (state: string) =>
+    net.run(command, ['pxe', 'check', '--json', '--wait', '0'], { ...first, MACHINEDB_STATE: state });
+  const ports = async (state: string) =>
+    (JSON.parse((await look(state)).stdout) as { findings: { check: string; what: string }[] }).findings
+      .filter(({ check }) => check === 'ports')
+      .map(({ what }) => what);
+  expect(await ports(stateDirectory)).toEqual([]);
+  expect(await ports(join(folder(), 'other'))).toEqual([
+    'UDP 10.79.0.1:67 (DHCP) is shared with another program',
+    'UDP 10.79.0.1:69 (TFTP) is taken',
+    'TCP 10.79.0.1:4281 (boot files) is taken',
+  ]);
+}, 180_000);

@@ -1,5 +1,6 @@
 // One part of a network that boots, as a process in a network namespace: node test/pxe.fixture.ts PART OPTIONS(JSON).
 import { createSocket } from 'node:dgram';
+import { createServer } from 'node:http';
 import { type DhcpPacket, encodePacket, none, parsePacket } from '../pxe/dhcp/packet.ts';
 import { findServers } from '../pxe/dhcp/probe.ts';
 import { interfaceOf, type PxeOptions, startPxe } from '../pxe/pxe.ts';
@@ -8,15 +9,16 @@ const [part, text = '{}'] = process.argv.slice(2);
 const options = JSON.parse(text) as Record<string, string>;
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-/** The boot service, for machines that nobody knows; its log on standard output. */
+/** The boot service; `wanted` has the addresses of machines that are known, by MAC. Its log is on standard output. */
 async function serve(): Promise<void> {
+  const wanted = options.wanted as unknown as Record<string, string[]> | undefined;
   const pxe = await startPxe({
     leaseSeconds: 600,
     httpPort: 4281,
     files: options.directory!,
     ...(options as unknown as Pick<PxeOptions, 'directory'>),
     interface: interfaceOf('br0'),
-    decide: async () => ({ spec: { kind: 'local' }, reason: 'nobody knows it' }),
+    decide: async ({ mac }) => ({ spec: { kind: 'local' }, reason: 'a test', addresses: wanted?.[mac] ?? [] }),
     arguments: () => [],
     log: { info: (data, message) => say({ ...data, message }), warn: (data, message) => say({ ...data, message }) },
     now: Date.now,
@@ -48,7 +50,16 @@ function relay(): void {
 /** Asks for DHCP servers as a machine does that boots. */
 async function probe(): Promise<void> {
   const { address, mac } = interfaceOf('eth0');
-  say(await findServers({ address, mac, waitMs: 3000, random: Math.random, log: { warn: (data) => say(data) } }));
+  say(await findServers({ address, mac, waitMs: 6000, random: Math.random, log: { warn: (data) => say(data) } }));
 }
 
-await { serve, relay, probe }[part as 'serve']();
+/** A server whose clock says 2020. */
+function past(): void {
+  createServer((_, response) => response.setHeader('date', new Date('2020-01-01').toUTCString()).end()).listen(
+    4290,
+    '10.79.0.1',
+    () => say({ message: 'ready' }),
+  );
+}
+
+await { serve, relay, probe, past }[part as 'serve']();

@@ -18,7 +18,7 @@ what they name to boot, certificates that iPXE cannot read, the clock, disks, lo
 boot service. Its settings are the daemon's (MACHINEDB_PXE and its like); INTERFACE takes the place of MACHINEDB_PXE.
 
 --url URL       a URL that machines are to boot from, such as of a server for images; may be given several times
---wait SECONDS  how long other DHCP servers are waited for (4)
+--wait SECONDS  how long other DHCP servers are waited for (6)
 
 Exit codes: 0 no error (warnings may be), 1 an error, 2 usage or settings.`;
 
@@ -30,7 +30,7 @@ export async function runPxeCheck(
 ): Promise<void> {
   const { values, positionals } = parse(argv);
   if (values.help === true) return terminal.out(usage);
-  const wait = Number(values.wait ?? 4);
+  const wait = Number(values.wait ?? 6);
   if (positionals.length > 1 || !(wait >= 0 && wait <= 600)) throw new Failure(usage, exitCodes.usage);
   const urls = (values.url ?? []).map((text) => {
     const url = URL.parse(text);

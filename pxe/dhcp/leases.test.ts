@@ -61,6 +61,47 @@ test('an acknowledged lease survives a restart, an offer does not', () => {
   expect(readdirSync(directory)).toEqual(['leases.json']);
 });
 
+describe('the file', () => {
+  const file = () => join(directory, 'leases.json');
+  const lines = () => readFileSync(file(), 'utf8').split('\n').length - 1;
+
+  test('grows by a line for each change, and is written anew after a thousand', async () => {
+    const leases = open();
+    lease(leases, a);
+    lease(leases, b);
+    leases.release(b);
+    expect(lines()).toBe(3);
+    for (let i = 0; i < 2000; i++) leases.acknowledge(a, undefined);
+    expect(lines()).toBeLessThan(1002);
+    await leases.flushed();
+    await leases.close();
+    expect(open().list()).toEqual({ [a]: { address: '10.77.0.10', until: start + 600_000 } });
+  });
+
+  test('is read without the last line when a power cut left a part of it, and goes on', () => {
+    const before = open();
+    lease(before, a);
+    lease(before, b);
+    writeFileSync(file(), readFileSync(file(), 'utf8').slice(0, -7));
+    const after = open();
+    expect([after.held(a), after.held(b)]).toEqual(['10.77.0.10', undefined]);
+    lease(after, c);
+    expect(Object.keys(open().list())).toEqual([a, c]);
+  });
+
+  test('is on the disk for all who wait for it', async () => {
+    const leases = open();
+    await leases.flushed();
+    lease(leases, a);
+    const waiting = [leases.flushed()];
+    lease(leases, b);
+    waiting.push(leases.flushed());
+    await Promise.all(waiting);
+    expect(Object.keys(open().list())).toEqual([a, b]);
+    await leases.close();
+  });
+});
+
 test('an expired address goes to another machine, and its last owner gets another', () => {
   const leases = open();
   lease(leases, a);
@@ -166,13 +207,17 @@ test('104 an address that cannot be written down is not acknowledged', () => {
   expect(() => leases.acknowledge(a, undefined)).toThrow('ENOENT');
 });
 
-test.each(['{"a":', '[]', 'null', '{"52:54:00:00:00:0a":{"address":7}}', '{"x":{"address":"10.77.0.10","until":1}}'])(
-  'a file that holds no leases is named, with the way out: %s',
-  (text) => {
-    writeFileSync(join(directory, 'leases.json'), text);
-    expect(() => open()).toThrow(
-      new RegExp(`^${directory}/leases.json holds no leases .*: remove it, and machines get addresses anew$`, 's'),
-    );
-    expect(readFileSync(join(directory, 'leases.json'), 'utf8')).toBe(text);
-  },
-);
+test.each([
+  '{"a":',
+  '{}\n[]\n{}\n',
+  '[]',
+  'null',
+  '{"52:54:00:00:00:0a":{"address":7}}',
+  '{"x":{"address":"10.77.0.10","until":1}}',
+])('a file that holds no leases is named, with the way out: %s', (text) => {
+  writeFileSync(join(directory, 'leases.json'), text);
+  expect(() => open()).toThrow(
+    new RegExp(`^${directory}/leases.json holds no leases .*: remove it, and machines get addresses anew$`, 's'),
+  );
+  expect(readFileSync(join(directory, 'leases.json'), 'utf8')).toBe(text);
+});

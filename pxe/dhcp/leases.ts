@@ -1,6 +1,6 @@
 import { printable } from '../../shared/printable.ts';
 import { fromNumber, toNumber } from './ipv4.ts';
-import { type Lease, readLeases, writeLeases } from './lease-file.ts';
+import { type Lease, LeaseFile, readLeases } from './lease-file.ts';
 
 export interface LeaseOptions {
   /** File that keeps them over a restart. */
@@ -24,10 +24,13 @@ export class Leases {
   readonly #options: LeaseOptions;
   readonly #first: number;
   readonly #last: number;
+  readonly #file: LeaseFile;
   readonly #byMac: Map<string, Lease>;
   readonly #byAddress = new Map<string, string>();
   /** Addresses that somebody else uses, and until when they are left alone. */
   readonly #declined = new Map<string, number>();
+  /** Where the next free address is looked for: those before it were taken. */
+  #low: number;
   #tokens: number;
   #filled: number;
 
@@ -37,6 +40,8 @@ export class Leases {
     const { first, last } = options.pool ?? { first: '0.0.0.1', last: '0.0.0.0' };
     this.#first = toNumber(first);
     this.#last = toNumber(last);
+    this.#low = this.#first;
+    this.#file = new LeaseFile(options.file);
     this.#byMac = new Map(Object.entries(readLeases(options.file)));
     for (const [mac, { address }] of this.#byMac) this.#byAddress.set(address, mac);
     this.#filled = options.now();
@@ -88,7 +93,7 @@ export class Leases {
     return address !== undefined && this.#inPool(address) ? address : undefined;
   }
 
-  /** Gives the address for the whole time, durably. */
+  /** Gives the address for the whole time; durably when `flushed()` says so. */
   acknowledge(mac: string, hostname: string | undefined): void {
     const lease = this.#byMac.get(mac);
     if (lease === undefined) return;
@@ -97,7 +102,16 @@ export class Leases {
       until: this.#options.now() + this.#options.leaseSeconds * 1000,
       ...(hostname === undefined ? {} : { hostname: printable(hostname) }),
     });
-    this.#write();
+    this.#record(mac);
+  }
+
+  /** Waits until what was acknowledged survives a power cut. */
+  flushed(): Promise<void> {
+    return this.#file.flushed();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
   }
 
   release(mac: string): void {
@@ -105,7 +119,8 @@ export class Leases {
     if (lease === undefined) return;
     this.#byMac.delete(mac);
     this.#byAddress.delete(lease.address);
-    this.#write();
+    if (this.#inPool(lease.address)) this.#low = Math.min(this.#low, toNumber(lease.address));
+    this.#record(mac);
   }
 
   /** Somebody else uses the address: it is given to nobody for a while. */
@@ -141,10 +156,13 @@ export class Leases {
   }
 
   #free(): string | undefined {
-    for (let number = this.#first; number <= this.#last; number++) {
-      const address = fromNumber(number);
-      if (this.#isFree(address)) return address;
-    }
+    for (const start of new Set([this.#low, this.#first]))
+      for (let number = start; number <= this.#last; number++) {
+        const address = fromNumber(number);
+        if (!this.#isFree(address)) continue;
+        this.#low = number + 1;
+        return address;
+      }
     return undefined;
   }
 
@@ -168,7 +186,7 @@ export class Leases {
     return true;
   }
 
-  #write(): void {
-    writeLeases(this.#options.file, this.list());
+  #record(mac: string): void {
+    this.#file.record(mac, this.#byMac.get(mac) ?? null, () => this.list(), this.#byMac.size);
   }
 }

@@ -22,8 +22,6 @@ export interface ProbeOptions {
   waitMs: number;
   serverPort?: number;
   clientPort?: number;
-  /** Where it is sent; the limited broadcast, unless there is none (loopback). */
-  to?: string;
   log: Pick<Log, 'warn'>;
   /** Uniform in [0, 1). */
   random: () => number;
@@ -40,7 +38,7 @@ const MOST_OFFERS = 32;
  * taken: offers end by themselves. Throws when the client's port cannot be had.
  */
 export async function findServers(options: ProbeOptions): Promise<Offer[]> {
-  const { address, mac, waitMs, serverPort = 67, clientPort = 68, to = '255.255.255.255', signal } = options;
+  const { address, mac, waitMs, serverPort = 67, clientPort = 68, signal } = options;
   const { random, log } = options;
   const xid = Math.floor(random() * 2 ** 32);
   const offers = new Map<string, Offer>();
@@ -53,7 +51,7 @@ export async function findServers(options: ProbeOptions): Promise<Offer[]> {
   try {
     for (const secs of WAITED_S) {
       if (signal?.aborted === true) break;
-      sockets.send(encodePacket(discover(mac, xid, secs)), serverPort, to);
+      sockets.send(encodePacket(discover(mac, xid, secs)), serverPort, '255.255.255.255');
       await sleep(waitMs / WAITED_S.length, undefined, { signal }).catch(() => undefined);
     }
   } finally {

@@ -86,6 +86,7 @@ describe('silence', () => {
     const offer = proxyReply(firmware(types.discover, 7), 'dhcp', context)!.packet;
     expect(proxyReply(offer, 'dhcp', context)).toBeUndefined();
     expect(proxyReply(offer, 'boot', context)).toBeUndefined();
+    expect(proxyReply(firmware(types.discover, 7, [], { op: 2 }), 'dhcp', context)).toBeUndefined();
   });
 });
 

@@ -14,13 +14,13 @@ export async function serveDhcp(options: PxeOptions, bootUrl: string): Promise<D
   const proxy = options.dhcp === 'proxy';
   checkSubnets(options);
   const neighbours = new Neighbours({ own: here.address, expected: proxy, log, now });
+  const ports = { serverPort: options.dhcpPort ?? 67, clientPort: options.clientPort ?? 68 };
   const common = {
     neighbours,
     ownMac: here.mac,
     bootUrl,
     loader: options.loader ?? 'ipxe',
-    serverPort: options.dhcpPort ?? 67,
-    clientPort: options.clientPort ?? 68,
+    ...ports,
     log,
   };
   const subnets = options.subnets ?? [];
@@ -39,7 +39,7 @@ export async function serveDhcp(options: PxeOptions, bootUrl: string): Promise<D
       });
   const ending = new AbortController();
   const watching = watchServers(
-    { address: here.address, mac: here.mac, network: cidr(here), neighbours, random: Math.random, log },
+    { address: here.address, mac: here.mac, network: cidr(here), neighbours, random: Math.random, log, ...ports },
     ending.signal,
   );
   return {

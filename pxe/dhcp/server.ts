@@ -70,7 +70,12 @@ export async function startDhcp(options: DhcpOptions): Promise<DhcpServer> {
   const { send, close } = await openSockets(places[0].subnet.server, options.serverPort, log, (data, _, direct) =>
     handle(data, direct),
   );
-  return { close };
+  return {
+    close: async () => {
+      await close();
+      for (const { leases } of places) await leases.close();
+    },
+  };
 }
 
 /** A network as people write it. */
@@ -114,7 +119,10 @@ async function answer(
   if (type === types.request && address === undefined && !known) return;
   const made = reply(packet, { subnet, address, bootUrl, loader, relays });
   if (made === undefined) return;
-  if (typeOf(made.packet) === types.ack && made.packet.yiaddr !== none) leases.acknowledge(mac, hostnameOf(packet));
+  if (typeOf(made.packet) === types.ack && made.packet.yiaddr !== none) {
+    leases.acknowledge(mac, hostnameOf(packet));
+    await leases.flushed();
+  }
   send(encodePacket(made.packet), made.to.port === 'server' ? options.serverPort : options.clientPort, made.to.address);
   if (typeOf(made.packet) === types.ack)
     log.info({ mac, address: made.packet.yiaddr, file: made.packet.file, ...wayOf(packet) }, 'DHCP');

@@ -4,7 +4,8 @@ import type { Neighbours } from './neighbours.ts';
 import { findServers, type ProbeOptions } from './probe.ts';
 
 const EVERY_MS = 300_000;
-const WAIT_MS = 4_000;
+/** A server may ping an address for three seconds before it offers it (dnsmasq does). */
+const WAIT_MS = 6_000;
 
 /**
  * Looks for other DHCP servers now and every five minutes: what they offer to machines does not come by our port. Ends with
