@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -59,7 +59,22 @@ test('the discovery image built twice is the same bytes, holds the shipped agent
   expect(await digestOf(join(unpacked, 'bin/machinedb-agent'))).toBe(await digestOf(agent));
   const scripts = ['init', 'lease'].map((name) => readFileSync(join(unpacked, name), 'utf8'));
   expect(scripts.join('')).not.toContain('PRIVATE KEY');
+  // What Secure Boot and the kernel's lockdown ask for: Debian's signatures, and no module that was changed on its way.
+  expect(hasSignature(readFileSync(join(directory, 'one/kernel')))).toBe(true);
+  expect(hasSignature(readFileSync(join(directory, 'one/grub/BOOTX64.EFI')))).toBe(false);
+  const drivers = globSync('lib/modules/**/*.ko', { cwd: unpacked });
+  expect(drivers.length).toBeGreaterThan(50);
+  const unsigned = drivers.filter(
+    (path) => !readFileSync(join(unpacked, path)).subarray(-28).equals(Buffer.from('~Module signature appended~\n')),
+  );
+  expect(unsigned).toEqual([]);
 }, 120_000);
+
+/** Whether a UEFI program has a table of certificates (PE format, optional header, data directory 4). */
+function hasSignature(program: Buffer): boolean {
+  const directories = program.readUInt32LE(0x3c) + 24 + 112;
+  return program.readUInt32LE(directories + 4 * 8 + 4) > 0;
+}
 
 test('a disk has a GPT whose partitions are where GRUB for BIOS expects them', () => {
   const layout = layoutOf(100 * 1024 * 1024);

@@ -41,7 +41,7 @@ async function main(
   const client = () => connect(connection());
   if (first === 'intent') return await runIntent(client, argv.slice(1), terminal);
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
-  if (first === 'image' && (second === 'build' || second === 'verify'))
+  if (first === 'image' && ['build', 'verify', 'iso'].includes(second ?? ''))
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);

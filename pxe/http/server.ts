@@ -54,7 +54,7 @@ export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp>
     if (file !== undefined) return await options.files.serve(request, response, file);
     const loader = /^\/loaders\/([\w.-]+)$/.exec(target?.pathname ?? '')?.[1];
     if (loader !== undefined && options.loaders !== undefined)
-      return await serveLoader(request, response, options.loaders, loader);
+      return await serveLoader(request, response, options.loaders, loader, options.log);
     if (target?.pathname === '/boot/ipxe') return text(response, firstScript(url));
     if (target?.pathname === '/boot/script')
       return text(response, await script(options, url, target.searchParams, request.socket.remoteAddress));
