@@ -67,7 +67,22 @@ test('the discovery image built twice is the same bytes, holds the shipped agent
   const inside = (...words: string[]) => spawnSync('chroot', [unpacked, ...words], { encoding: 'utf8' });
   expect(inside('/usr/sbin/sshd', '-V').stderr).toMatch(/^OpenSSH_/m);
   expect(inside('/usr/bin/ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', '/tmp/key').status).toBe(0);
+  // What Secure Boot and the kernel's lockdown ask for: Debian's signatures, and no module that was changed on its way.
+  expect(hasSignature(readFileSync(join(directory, 'one/kernel')))).toBe(true);
+  expect(hasSignature(readFileSync(join(directory, 'one/grub/BOOTX64.EFI')))).toBe(false);
+  const drivers = globSync('lib/modules/**/*.ko', { cwd: unpacked });
+  expect(drivers.length).toBeGreaterThan(50);
+  const unsigned = drivers.filter(
+    (path) => !readFileSync(join(unpacked, path)).subarray(-28).equals(Buffer.from('~Module signature appended~\n')),
+  );
+  expect(unsigned).toEqual([]);
 }, 120_000);
+
+/** Whether a UEFI program has a table of certificates (PE format, optional header, data directory 4). */
+function hasSignature(program: Buffer): boolean {
+  const directories = program.readUInt32LE(0x3c) + 24 + 112;
+  return program.readUInt32LE(directories + 4 * 8 + 4) > 0;
+}
 
 test('a disk has a GPT whose partitions are where GRUB for BIOS expects them', () => {
   const layout = layoutOf(100 * 1024 * 1024);

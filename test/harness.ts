@@ -29,8 +29,8 @@ export interface Harness {
   call<O extends Operation>(operation: O, call: Call<O>, headers?: CallHeaders): Promise<Reply<O>>;
   /** Ends a daemon without warning (SIGKILL) and waits until it is gone. */
   kill(index: 0 | 1): Promise<void>;
-  /** Starts a daemon again on its state directory and its port. */
-  start(index: 0 | 1): Promise<void>;
+  /** Starts a daemon again on its state directory and its port, with these settings besides its own. */
+  start(index: 0 | 1, environment?: Record<string, string>): Promise<void>;
   directory: string;
   close(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const database =
     options.databaseUrl === undefined ? await createDatabase() : { url: options.databaseUrl, drop: async () => {} };
   const ports: [number, number] = [0, 0];
-  const start = async (index: 0 | 1) => {
+  const start = async (index: 0 | 1, more: Record<string, string> = {}) => {
     const stateDirectory = join(directory, `state${index}`);
     mkdirSync(stateDirectory, { mode: 0o700, recursive: true });
     // The second daemon gets the key-encryption key as an operator would give it: a copy of the first one's file.
@@ -66,6 +66,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       ...defaults,
       ...options.environment,
       ...(index === 0 ? options.first : {}),
+      ...more,
       DATABASE_URL: database.url,
       MACHINEDB_LISTEN: `${options.host ?? '127.0.0.1'}:${ports[index]}`,
       MACHINEDB_STATE: stateDirectory,
@@ -81,8 +82,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     directory,
     call: (operation, call, headers) => daemons[turn++ % 2]!.client.call(operation, call, headers),
     kill: (index) => end(daemons[index].process, 'SIGKILL'),
-    start: async (index) => {
-      daemons[index] = await start(index);
+    start: async (index, environment) => {
+      daemons[index] = await start(index, environment);
     },
     close: async () => {
       await Promise.all(daemons.map((daemon) => end(daemon.process, 'SIGTERM')));

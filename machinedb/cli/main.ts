@@ -48,7 +48,7 @@ async function main(
   const client = () => connect(connection());
   if (first === 'intent') return await runIntent(client, argv.slice(1), terminal);
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
-  if (first === 'image' && (second === 'build' || second === 'verify'))
+  if (first === 'image' && ['build', 'verify', 'iso'].includes(second ?? ''))
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);

@@ -9,6 +9,7 @@ export async function serveLoader(
   response: ServerResponse,
   folder: string,
   name: string,
+  log: { info: (data: object, message: string) => void },
 ): Promise<void> {
   const file = openBelow(folder, name);
   if (file === undefined) return void response.writeHead(404).end();
@@ -17,5 +18,11 @@ export async function serveLoader(
   if (request.method === 'HEAD') {
     stream.destroy();
     response.end();
-  } else await pipeline(stream, response).catch(() => undefined);
+    return;
+  }
+  const whole = await pipeline(stream, response).then(
+    () => true,
+    () => false,
+  );
+  log.info({ file: name, bytes: file.size, client: request.socket.remoteAddress, whole }, 'HTTP boot');
 }

@@ -81,7 +81,7 @@ export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp>
       return await fileDoor.admit(response, address, () => options.files.serve(request, response, file));
     const loader = /^\/loaders\/([\w.-]+)$/.exec(target?.pathname ?? '')?.[1];
     if (loader !== undefined && options.loaders !== undefined)
-      return await serveLoader(request, response, options.loaders, loader);
+      return await serveLoader(request, response, options.loaders, loader, log);
     if (target?.pathname === '/boot/ipxe') return text(response, firstScript(url, pausesOf(options.random)));
     if (target?.pathname === '/boot/script')
       return await decisionDoor.admit(response, address, async () =>

@@ -6,6 +6,8 @@ export interface Guest {
   console: string[];
   /** The first line of the console that matches; throws with the console's end when none comes in time. */
   line(pattern: RegExp, ms: number): Promise<string>;
+  /** Whether it was not powered off. */
+  isRunning(): boolean;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export function startGuest(args: string[], inside: string[] = []): Guest {
       }
       throw new Error(`the guest did not print ${pattern}:\n${lines.slice(-30).join('\n')}`);
     },
+    isRunning: () => child.exitCode === null && child.signalCode === null,
     async close() {
       child.kill('SIGKILL');
       await ended;

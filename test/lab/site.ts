@@ -111,11 +111,18 @@ async function curl<Reply>({ harness, network }: Site, path: string, words: stri
 }
 
 export interface Machine {
-  firmware: 'bios' | 'uefi';
+  /** uefi-http: it boots by HTTP only; secure-boot: it starts what Microsoft's keys vouch for. */
+  firmware: 'bios' | 'uefi' | 'uefi-http' | 'secure-boot';
   mac: string;
   serial: string;
-  /** File of its disk. */
-  disk: string;
+  /** File of its disk; undefined: it has none. */
+  disk?: string;
+  /** File of a medium in its drive, which it boots from. */
+  medium?: string;
+  /** With one processor QEMU's NVMe was once seen to answer no more, in a guest that had just begun: two are the default. */
+  processors?: number;
+  /** MB */
+  memory?: number;
   /** QEMU's arguments besides. */
   more?: string[];
   /** Clock at power-on. */
@@ -143,10 +150,9 @@ export function powerOn(site: Site, machine: Machine): Guest {
 
 /** QEMU's arguments of a machine, without its firmware. */
 export function hardware(site: Site, machine: Machine): string[] {
-  const { mac, serial, disk } = machine;
+  const { mac, serial, disk, medium, processors = 2, memory = 1024 } = machine;
   return [
-    // With one processor QEMU's NVMe was once seen to answer no more, in a guest that had just begun.
-    '-m 1024 -smp 2 -device virtio-rng-pci',
+    `-m ${memory} -smp ${processors} -device virtio-rng-pci`,
     `-rtc base=${machine.rtc ?? '1970-01-01T00:00:00'}`,
     `-smbios type=1,manufacturer=LabMaker,product=LabServer,serial=${serial}`,
     `-netdev tap,id=n0,ifname=${site.network.tap()},script=no,downscript=no`,
@@ -154,23 +160,38 @@ export function hardware(site: Site, machine: Machine): string[] {
     // A second card whose cable leads to nobody.
     '-netdev hubport,id=n1,hubid=1',
     `-device e1000e,netdev=n1,mac=${mac.replace(/^52/, '56')},romfile=`,
-    `-drive file=${disk},if=none,id=d0,format=raw,cache=unsafe,discard=unmap -device nvme,drive=d0,serial=${serial}-DISK,bootindex=2`,
+    ...(disk === undefined
+      ? []
+      : [
+          `-drive file=${disk},if=none,id=d0,format=raw,cache=unsafe,discard=unmap -device nvme,drive=d0,serial=${serial}-DISK,bootindex=2`,
+        ]),
+    ...(medium === undefined
+      ? []
+      : [
+          `-drive file=${medium},if=none,id=cd0,format=raw,media=cdrom,readonly=on -device ide-cd,drive=cd0,bootindex=0`,
+        ]),
   ].flatMap((line) => line.split(' '));
 }
 
-function firmware(site: Site, { firmware, serial }: Machine): string[] {
+function firmware(site: Site, { firmware, serial, medium }: Machine): string[] {
+  if (firmware === 'bios' && medium !== undefined) return [];
   if (firmware === 'bios') {
     const script = join(site.directory, 'rom.ipxe');
     writeFileSync(script, ROM);
     return ['-kernel', '/usr/lib/ipxe/ipxe.lkrn', '-initrd', script];
   }
+  const isSecure = firmware === 'secure-boot';
+  const of = (name: string) => `/usr/share/OVMF/OVMF_${name}.fd`;
   const variables = join(site.directory, `${serial}.vars`);
-  if (!existsSync(variables)) copyFileSync('/usr/share/OVMF/OVMF_VARS_4M.fd', variables);
+  if (!existsSync(variables)) copyFileSync(of(isSecure ? 'VARS_4M.ms' : 'VARS_4M'), variables);
+  // After the card's PXE the firmware tries its other ways before the disk; IPv6 takes a minute to give up.
+  const without = ['IPv6PXESupport', ...(firmware === 'uefi-http' ? ['IPv4PXESupport'] : [])];
   return [
-    ...['-drive', 'if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd'],
+    ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${of(isSecure ? 'CODE_4M.secboot' : 'CODE_4M')}`],
     ...['-drive', `if=pflash,format=raw,unit=1,file=${variables}`],
-    // After the card's PXE the firmware tries its other ways before the disk; this one takes a minute to give up.
-    ...['-fw_cfg', 'name=opt/org.tianocore/IPv6PXESupport,string=n'],
+    ...without.flatMap((name) => ['-fw_cfg', `name=opt/org.tianocore/${name},string=n`]),
+    // The variables with the keys are written by the firmware alone, in system management mode.
+    ...(isSecure ? ['-machine', 'smm=on', '-global', 'driver=cfi.pflash01,property=secure,value=on'] : []),
   ];
 }
 
