@@ -86,10 +86,10 @@ test('at the end the server is gone, and so are the sessions and what they began
   const session = spawn('nsenter', client('ann', 'sleep 4242 & exec sleep 4243'), { stdio: 'ignore' });
   const ended = new Promise((resolve) => session.once('close', resolve));
   const began = () => spawnSync('pgrep', ['-fx', 'sleep 424[23]'], { encoding: 'utf8' }).stdout.trim().split('\n');
-  await expect.poll(began).toHaveLength(2);
+  await expect.poll(began, { timeout: 15_000 }).toHaveLength(2);
   await server.stop();
   await ended;
-  await expect.poll(began).toEqual(['']);
+  await expect.poll(began, { timeout: 15_000 }).toEqual(['']);
   expect(ssh('ann', 'true').stderr).toContain('Connection refused');
 });
 

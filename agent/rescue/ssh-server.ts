@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSshKey } from '../../shared/ssh-key.ts';
-import { must, type Run } from '../command.ts';
+import { begin, must, type Run } from '../command.ts';
 import type { System } from '../system.ts';
 import { endTree } from './end-tree.ts';
 
@@ -71,14 +70,13 @@ export async function startSshServer(
   mkdirSync(separation, { recursive: true, mode: 0o755 });
   const config = join(directory, 'sshd_config');
   must(run, sshd, ['-t', '-f', config]);
-  const server = spawn(sshd, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = new Promise<void>((resolve) => server.once('close', () => resolve()).once('error', () => resolve()));
+  const server = begin(sshd, ['-D', '-e', '-f', config]);
   return {
     fingerprint: parseSshKey(hostKey)?.fingerprint ?? '',
     address,
     async stop() {
       if (server.pid !== undefined) endTree(system, server.pid);
-      await ended;
+      await server.ended;
       rmSync(directory, { recursive: true, force: true });
     },
   };
