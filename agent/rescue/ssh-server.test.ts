@@ -61,7 +61,7 @@ async function start(key = lineOf('ann')): Promise<SshServer> {
     },
   );
   running.push(server);
-  for (let tries = 0; tries < 50 && ssh('ann', 'true').stderr.includes('refused'); tries++) await sleep(100);
+  for (let tries = 0; tries < 100 && ssh('ann', 'true').stderr.includes('refused'); tries++) await sleep(100);
   return server;
 }
 
@@ -97,7 +97,7 @@ test('the server that an agent before has left is ended', async () => {
   await start();
   const pid = readFileSync(at('rescue/sshd.pid'), 'utf8').trim();
   await start(lineOf('eve'));
-  expect(openSystem().read(`/proc/${pid}/comm`)).toBe(undefined);
+  await expect.poll(() => openSystem().read(`/proc/${pid}/comm`), { timeout: 15_000 }).toBe(undefined);
   expect([ssh('ann', 'true').status, ssh('eve', 'true').status]).toEqual([255, 0]);
 });
 

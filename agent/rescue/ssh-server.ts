@@ -56,7 +56,7 @@ export async function startSshServer(
   key: string,
   certify: (hostKey: string) => Promise<string>,
 ): Promise<SshServer> {
-  endLeftOver(system, directory);
+  await endLeftOver(system, directory);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const put = (name: string, text: string) => writeFileSync(join(directory, name), text, { mode: 0o600 });
@@ -75,14 +75,14 @@ export async function startSshServer(
     fingerprint: parseSshKey(hostKey)?.fingerprint ?? '',
     address,
     async stop() {
-      if (server.pid !== undefined) endTree(system, server.pid);
+      if (server.pid !== undefined) await endTree(system, server.pid);
       await server.ended;
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-function endLeftOver(system: System, directory: string): void {
+async function endLeftOver(system: System, directory: string): Promise<void> {
   const pid = Number(system.read(join(directory, 'sshd.pid')));
-  if (pid > 1 && system.read(`/proc/${pid}/comm`) === 'sshd') endTree(system, pid);
+  if (pid > 1 && system.read(`/proc/${pid}/comm`) === 'sshd') await endTree(system, pid);
 }
