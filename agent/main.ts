@@ -170,7 +170,9 @@ function optionsOf(values: Values): AgentOptions {
 async function discover(values: Values): Promise<void> {
   const options = optionsOf(values);
   const files = URL.parse(values.files ?? '');
-  if (files === null) throw new UsageError('discover needs --files http://HOST:PORT/files');
+  // From the kernel's command line, and so from whoever answered the boot: a place that could be this machine's own is none.
+  if (files === null || !/^https?:$/.test(files.protocol))
+    throw new UsageError('discover needs --files http://HOST:PORT/files');
   const { discoveryDuty } = await import('./discover.ts');
   const { run } = await import('./command.ts');
   const ending = new AbortController();

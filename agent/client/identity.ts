@@ -104,7 +104,7 @@ export function makeClaim(
     hardware: claim.hardware,
     boot_id: claim.bootId,
     join_token: claim.joinToken,
-    rescue: claim.rescue,
+    ...(claim.rescue === undefined ? {} : { rescue: claim.rescue }),
   };
   const text = enrolText(body, previous?.node);
   const vouched =

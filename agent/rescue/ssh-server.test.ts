@@ -61,7 +61,7 @@ async function start(key = lineOf('ann')): Promise<SshServer> {
     },
   );
   running.push(server);
-  for (let tries = 0; tries < 50 && ssh('ann', 'true').stderr.includes('refused'); tries++) await sleep(100);
+  for (let tries = 0; tries < 100 && ssh('ann', 'true').stderr.includes('refused'); tries++) await sleep(100);
   return server;
 }
 
@@ -86,10 +86,10 @@ test('at the end the server is gone, and so are the sessions and what they began
   const session = spawn('nsenter', client('ann', 'sleep 4242 & exec sleep 4243'), { stdio: 'ignore' });
   const ended = new Promise((resolve) => session.once('close', resolve));
   const began = () => spawnSync('pgrep', ['-fx', 'sleep 424[23]'], { encoding: 'utf8' }).stdout.trim().split('\n');
-  await expect.poll(began).toHaveLength(2);
+  await expect.poll(began, { timeout: 15_000 }).toHaveLength(2);
   await server.stop();
   await ended;
-  await expect.poll(began).toEqual(['']);
+  await expect.poll(began, { timeout: 15_000 }).toEqual(['']);
   expect(ssh('ann', 'true').stderr).toContain('Connection refused');
 });
 
@@ -97,7 +97,7 @@ test('the server that an agent before has left is ended', async () => {
   await start();
   const pid = readFileSync(at('rescue/sshd.pid'), 'utf8').trim();
   await start(lineOf('eve'));
-  expect(openSystem().read(`/proc/${pid}/comm`)).toBe(undefined);
+  await expect.poll(() => openSystem().read(`/proc/${pid}/comm`), { timeout: 15_000 }).toBe(undefined);
   expect([ssh('ann', 'true').status, ssh('eve', 'true').status]).toEqual([255, 0]);
 });
 

@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSshKey } from '../../shared/ssh-key.ts';
-import { must, type Run } from '../command.ts';
+import { begin, must, type Run } from '../command.ts';
 import type { System } from '../system.ts';
 import { endTree } from './end-tree.ts';
 
@@ -57,7 +56,7 @@ export async function startSshServer(
   key: string,
   certify: (hostKey: string) => Promise<string>,
 ): Promise<SshServer> {
-  endLeftOver(system, directory);
+  await endLeftOver(system, directory);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const put = (name: string, text: string) => writeFileSync(join(directory, name), text, { mode: 0o600 });
@@ -71,20 +70,19 @@ export async function startSshServer(
   mkdirSync(separation, { recursive: true, mode: 0o755 });
   const config = join(directory, 'sshd_config');
   must(run, sshd, ['-t', '-f', config]);
-  const server = spawn(sshd, ['-D', '-e', '-f', config], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const ended = new Promise<void>((resolve) => server.once('close', () => resolve()).once('error', () => resolve()));
+  const server = begin(sshd, ['-D', '-e', '-f', config]);
   return {
     fingerprint: parseSshKey(hostKey)?.fingerprint ?? '',
     address,
     async stop() {
-      if (server.pid !== undefined) endTree(system, server.pid);
-      await ended;
+      if (server.pid !== undefined) await endTree(system, server.pid);
+      await server.ended;
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-function endLeftOver(system: System, directory: string): void {
+async function endLeftOver(system: System, directory: string): Promise<void> {
   const pid = Number(system.read(join(directory, 'sshd.pid')));
-  if (pid > 1 && system.read(`/proc/${pid}/comm`) === 'sshd') endTree(system, pid);
+  if (pid > 1 && system.read(`/proc/${pid}/comm`) === 'sshd') await endTree(system, pid);
 }
