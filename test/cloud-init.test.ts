@@ -11,7 +11,8 @@ import { until } from './lab/until.ts';
 import { agentExecutable, root as clone } from './program.ts';
 
 const rule = join(clone, 'images/base-os/root/usr/lib/machinedb/seed.nft');
-const MAC = '52:54:00:ab:cd:01';
+/** MAC of the only port: each machine has its own. */
+const macOf = (index: number) => `52:54:00:ab:cd:${index}`;
 const directory = mkdtempSync(join(tmpdir(), 'machinedb-cloud-init-'));
 const closing: (() => void | Promise<void>)[] = [];
 let network: LabNetwork;
@@ -22,20 +23,8 @@ beforeAll(async () => {
   roots = seedRoots();
   network = openNetwork('10.79.0.1/24');
   closing.push(() => network.close());
-  execFileSync('ip', [
-    '-n',
-    network.name,
-    'link',
-    'add',
-    'eth0',
-    'address',
-    MAC,
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'peer0',
-  ]);
+  const pair = ['link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'peer0'];
+  execFileSync('ip', ['-n', network.name, ...pair]);
   harness = await startHarness({ inside: network.inside });
   closing.push(() => harness.close());
 }, 600_000);
@@ -70,10 +59,12 @@ interface Enrolled {
 
 /** A node that was just installed, as the installer leaves it: approved, with its intent, its identity and its cloud-init told. */
 async function install(suite: string, index: number, root: string): Promise<string> {
+  const mac = macOf(index);
+  execFileSync('ip', ['-n', network.name, 'link', 'set', 'eth0', 'address', mac]);
   const { url, stateDirectory, pins } = harness.daemons[0];
   const sections = {
-    network: { interfaces: { eth0: { kind: 'physical', mac: MAC } } },
-    nics: { eth0: { name: 'eth0', mac: MAC } },
+    network: { interfaces: { eth0: { kind: 'physical', mac } } },
+    nics: { eth0: { name: 'eth0', mac } },
   };
   const words = [
     join(clone, 'test/lab/seed-node.ts'),
@@ -100,7 +91,7 @@ runcmd:
     secrets: { licence: { secret: 'licence' } },
   });
   await intend(node, 'network', {
-    interfaces: { eth0: { match: { mac: MAC }, addresses: { main: { network: 'lab', address: `10.79.1.${index}` } } } },
+    interfaces: { eth0: { match: { mac }, addresses: { main: { network: 'lab', address: `10.79.1.${index}` } } } },
   });
   const config = JSON.stringify({ server: url, pins });
   place(root, { state: { 'identity.json': identity }, config });
@@ -201,7 +192,7 @@ test.each([
     if (suite !== 'trixie') expect(rendered).toEqual([]);
     else {
       const text = read(root, rendered[0]!);
-      for (const word of ['10.79.1.13/24', MAC, '10.79.1.1']) expect(text).toContain(word);
+      for (const word of ['10.79.1.13/24', macOf(index), '10.79.1.1']) expect(text).toContain(word);
     }
   },
   240_000,
