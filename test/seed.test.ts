@@ -118,6 +118,16 @@ test('49 two nodes with one address: 409 and an alarm for each, told once', asyn
   expect(await ask(`/seed/${await open(a)}/meta-data`)).toEqual({ status: 200, text: meta(a.node, 'twin-a') });
 });
 
+test("49 a machine that nobody approved takes no node's address by its report", async () => {
+  const stranger = simulateNode(directory, ++made);
+  await stranger.enrol(one);
+  await stranger.report(one, { network: { interfaces: { eth0: { addresses: { '127.0.1.1/8': {} } } } } });
+  expect(await ask('/seed/none/meta-data', { from: '127.0.1.1' })).toEqual({
+    status: 200,
+    text: meta(web1.node, 'web1'),
+  });
+});
+
 test('50 a name that was pointed here by DNS is refused', async () => {
   for (const host of ['rebound.example.net', `rebound.example.net:${new URL(one.url).port}`, '127.0.0.1.example.net']) {
     expect(await ask('/seed/none/meta-data', { from: '127.0.1.1', headers: { host } })).toMatchObject({ status: 403 });
@@ -208,6 +218,16 @@ test('56 113 a text that needs what the node has not is not given at all; a fiel
   await expect(intend(web1.node, 'cloud_init', { user_data: '{{ self.__init__ }}' })).rejects.toThrow(
     'cloud_init/user_data: "{{ self.__init__ }}" is no field',
   );
+});
+
+test('the texts are merged over the layers, as all intent', async () => {
+  const body = { user_data: 'of the fleet\n', vendor_data: 'vendor of {{ hostname }}\n' };
+  await harness.call('putFleetIntent', { params: { section: 'cloud_init' }, body });
+  await intend(web1.node, 'cloud_init', { user_data: 'its own\n' });
+  const token = await open(web1);
+  expect((await ask(`/seed/${token}/user-data`)).text).toBe('its own\n');
+  expect((await ask(`/seed/${token}/vendor-data`)).text).toBe('vendor of web1\n');
+  await harness.call('deleteFleetIntent', { params: { section: 'cloud_init' } }, { ifMatch: '*' });
 });
 
 const ed25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2pYp0mI0v0nQ4QxJcB6zv0zq3m2T0q8u0m9b2zQ1aB';
