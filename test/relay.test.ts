@@ -244,7 +244,7 @@ test('kill -9 in mid-download leaves no bad file, and a flipped bit is found and
   await expect
     .poll(() => existsSync(join(relay.directory, 'state/files', initrd.sha256)), { timeout: 20_000 })
     .toBe(true);
-  const big = put(Buffer.alloc(256 * 1024 * 1024, randomBytes(1024)));
+  const big = put(Buffer.alloc(96 * 1024 * 1024, randomBytes(1024)));
   const folder = join(relay.directory, 'state/files');
   const coming = (async () => {
     for (;;) {
