@@ -1,14 +1,17 @@
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { afterAll, expect, test } from 'vitest';
+import pg from 'pg';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { fetchToken } from '../agent/client/enrolment.ts';
 import { openSession } from '../agent/client/session.ts';
 import type { ImageManifest } from '../shared/boot.ts';
 import { type DaemonProcess, startHarness } from './harness.ts';
-import { machinedb } from './program.ts';
+import { machinedb, root } from './program.ts';
 import { type RelayProcess, startRelayProcess } from './relay-process.ts';
 import { type Door, request, type SimulatedNode, simulateNode } from './simulated-node.ts';
 
@@ -175,10 +178,17 @@ test('several agents are carried over one connection; the centre gone, known nod
     }),
   ).rejects.toMatchObject({ status: 401 });
 
-  // Power is cut, and nothing that was acknowledged is lost with it.
+  // Power is cut, and nothing that was acknowledged is lost with it. Somebody puts a key of his own among those to be trusted.
+  const own = { url: new URL(relay.url), pins: () => daemon().pins, clock: Date.now };
+  expect(await fetchToken(own, node.identity, node.node!)).toMatchObject({ trust: { pins: daemon().pins } });
   await relay.kill();
+  const file = join(relay.directory, 'state/known.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"wanted_keys":[', '"wanted_keys":[{"id":"x","public_key":"AA=="},'));
   relay = await startRelayProcess({ ...daemon() }, relay.directory, undefined);
   relays.push(relay);
+  await expect(fetchToken({ ...own, url: new URL(relay.url) }, node.identity, node.node!)).rejects.toThrow(
+    'what is to be trusted is not signed by a pinned CA: a relay on the way may not be one of ours',
+  );
   node.reboot();
   await node.report(relay, { system: { serial: 'SIM-1', count: 3 } });
   expect((await script(relay, macOf(node))).replaceAll(relay.bootUrl, '')).toContain('operating system of its own');
@@ -353,6 +363,52 @@ test('85 a relay that is revoked is closed, its sessions with it, and answers no
   expect(alive(relay)).toBe(true);
   await relay.kill('SIGTERM');
 }, 90_000);
+
+test('the agent itself goes on through a relay while the centre is away, knowing only its address and the pins', async () => {
+  const relay = await startRelay('rack7', 'ams1');
+  const [state, joinFile] = [join(harness.directory, 'agent'), join(harness.directory, 'join')];
+  writeFileSync(joinFile, join1, { mode: 0o600 });
+  const args = ['run', '--server', relay.url, '--pin', daemon().pins.join(','), '--state', state];
+  const agent = spawn(
+    process.execPath,
+    [join(root, 'agent/main.ts'), ...args, '--join-token-file', joinFile, '--first-beat-ms', '0'],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  onTestFinished(() => void agent.kill('SIGKILL'));
+  let said = '';
+  agent.stderr.on('data', (chunk: Buffer) => {
+    said += String(chunk);
+  });
+  await expect.poll(() => said, { timeout: 20_000 }).toMatch(/this machine is node \S+/);
+  const id = /this machine is node ([0-9a-f-]{36})/.exec(said)![1]!;
+  const show = async () => await call('getNode', { params: { node: id } });
+  await expect.poll(async () => (await show()).health, { timeout: 20_000 }).not.toBe('unreachable');
+  await expect
+    .poll(() => readFileSync(join(relay.directory, 'state/known.json'), 'utf8'), { timeout: 20_000 })
+    .toContain(id);
+  await harness.kill(0);
+  const queued = () => readFileSync(join(relay.directory, 'state/queue.jsonl'), 'utf8');
+  await expect.poll(queued, { timeout: 30_000 }).toContain(id);
+  const asked = JSON.parse(queued().split('\n')[0]!) as { path: string; body: string };
+  expect(asked.path).toBe('/v1/self/observed');
+  await harness.start(0);
+  await expect.poll(queued, { timeout: 30_000 }).toBe('');
+  const { boot_id, seq } = JSON.parse(asked.body) as { boot_id: string; seq: number };
+  const db = new pg.Client({ connectionString: harness.databaseUrl });
+  await db.connect();
+  onTestFinished(() => db.end());
+  const beats = async () =>
+    (await db.query('select boot_id, seq::float8 as seq from heartbeat where node = $1', [id])).rows[0] as {
+      boot_id: string;
+      seq: number;
+    };
+  // It beats with the centre again, and the report that waited was taken.
+  await expect.poll(async () => (await beats()).seq, { timeout: 30_000 }).toBeGreaterThanOrEqual(seq);
+  expect((await beats()).boot_id).toBe(boot_id);
+  const { rows } = await db.query('select last_seq::float8 as last from node_boot where node = $1', [id]);
+  expect((rows[0] as { last: number }).last).toBeGreaterThanOrEqual(seq);
+  await relay.kill('SIGTERM');
+}, 120_000);
 
 test('without what it needs a relay says so', async () => {
   const run = async (more: string[], given: DaemonProcess = daemon()) => await machinedb(given, ['pxe', ...more]);

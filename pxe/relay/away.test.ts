@@ -28,7 +28,8 @@ const trust = {
   wanted_keys: [{ id: 'k1', public_key: spkiOf(centre.publicKey).toString('base64') }],
 };
 const unknown = { spec: { kind: 'local' }, reason: '' } as const;
-const self: RelaySelf = { name: 'r', site: 's', trust, certificates: [], unknown, images: [] };
+const trust_signatures = [{ public_key: 'AA==', signature: 'AA==' }];
+const self: RelaySelf = { name: 'r', site: 's', trust, trust_signatures, certificates: [], unknown, images: [] };
 
 const known = new Known(directory);
 const queue = await Queue.open(directory, 5000);
@@ -61,7 +62,10 @@ async function token(name = id, nonce?: string, by: (text: string) => Buffer = s
 const bearer = async (name = id) => ({ authorization: `Bearer ${(await token(name)).json.access_token}` });
 
 test('a node that is known proves itself with its key; one that is not waits for the centre', async () => {
-  expect(await token()).toMatchObject({ status: 200, json: { token_type: 'Bearer', expires_in: 3600, trust } });
+  expect(await token()).toMatchObject({
+    status: 200,
+    json: { token_type: 'Bearer', expires_in: 3600, trust, trust_signatures },
+  });
   expect(await token('33333333-3333-4333-8333-333333333333')).toMatchObject({ status: 503, wait: '30' });
   expect(await token(id, 'a.b.c')).toMatchObject({ status: 401 });
   expect(await token(id, undefined, () => Buffer.alloc(64))).toMatchObject({

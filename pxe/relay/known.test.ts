@@ -32,6 +32,7 @@ const forged = { ...signed(manifest('good', '1')), manifest: manifest('bad', '2'
 const unknown: BootAnswer = { spec: { kind: 'wait', seconds: 5 }, reason: 'unknown machine' };
 const self: RelaySelf = {
   ...{ name: 'r1', site: 'ams1', certificates: [], unknown, images: [signed(manifest('good', '1')), forged] },
+  trust_signatures: [],
   trust: { name: 'machinedb', pins: [], wanted_keys: [{ id: 'k1', public_key: spki }] },
 };
 const boot: BootAnswer = { spec: { kind: 'local' }, reason: 'it is active', node: 'n1' };
