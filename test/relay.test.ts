@@ -183,7 +183,10 @@ test('several agents are carried over one connection; the centre gone, known nod
   expect(await fetchToken(own, node.identity, node.node!)).toMatchObject({ trust: { pins: daemon().pins } });
   await relay.kill();
   const file = join(relay.directory, 'state/known.json');
-  writeFileSync(file, readFileSync(file, 'utf8').replace('"wanted_keys":[', '"wanted_keys":[{"id":"x","public_key":"AA=="},'));
+  writeFileSync(
+    file,
+    readFileSync(file, 'utf8').replace('"wanted_keys":[', '"wanted_keys":[{"id":"x","public_key":"AA=="},'),
+  );
   relay = await startRelayProcess({ ...daemon() }, relay.directory, undefined);
   relays.push(relay);
   await expect(fetchToken({ ...own, url: new URL(relay.url) }, node.identity, node.node!)).rejects.toThrow(
