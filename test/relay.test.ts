@@ -196,6 +196,8 @@ test('several agents are carried over one connection; the centre gone, known nod
   await node.report(relay, { system: { serial: 'SIM-1', count: 3 } });
   expect((await script(relay, macOf(node))).replaceAll(relay.bootUrl, '')).toContain('operating system of its own');
 
+  const queue = join(relay.directory, 'state/queue.jsonl');
+  const waiting = readFileSync(queue, 'utf8');
   await harness.start(0);
   await harness.start(1);
   const counts = async () => (await history(node, 'system')).map(({ data }) => (data as { count: number }).count);
@@ -220,6 +222,14 @@ test('several agents are carried over one connection; the centre gone, known nod
   node.reboot();
   await node.report(relay, { system: { serial: 'SIM-1', count: 5 } });
   expect(await counts()).toEqual([0, 1, 2, 3, 5]);
+
+  // Power was cut between the delivery and its note: all of it comes once more, and nothing happens twice.
+  await relay.kill();
+  writeFileSync(queue, waiting);
+  relay = await startRelayProcess({ ...daemon() }, relay.directory, undefined);
+  relays.push(relay);
+  await expect.poll(() => readFileSync(queue, 'utf8'), { timeout: 30_000 }).toBe('');
+  expect([await counts(), await undone()]).toEqual([[0, 1, 2, 3, 5], 1]);
 }, 180_000);
 
 test('a relay of another site gets nothing of ours: the same answers as for what does not exist', async () => {
