@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { enrolReply, Trust } from '../../shared/api/agent.ts';
+import { isTrustSigned, type TrustSignature } from '../../shared/signed-trust.ts';
 import { type Server, ServerError, send } from './http.ts';
 import { type ClaimedHardware, type Identity, makeAssertion, makeClaim } from './identity.ts';
 
@@ -22,6 +23,19 @@ export async function enrol(
   return await send<Enrolled>(server, { method: 'POST', path: '/v1/enrol', body: JSON.stringify(claim) });
 }
 
+interface TokenReply {
+  access_token: string;
+  expires_in: number;
+  trust: Trust;
+  trust_signatures: TrustSignature[];
+}
+
+/** Over plain HTTP, on loopback, no CA is pinned, and the server is believed. */
+function checkTrust({ url, pins }: Server, { trust, trust_signatures = [] }: TokenReply): void {
+  if (url.protocol === 'http:' || isTrustSigned(trust, trust_signatures, pins())) return;
+  throw new Error('what is to be trusted is not signed by a pinned CA: a relay on the way may not be one of ours');
+}
+
 export interface Token {
   value: string;
   /** Milliseconds since 1970, by the agent's clock: when a new one should be had. */
@@ -38,11 +52,12 @@ export async function fetchToken(server: Server, identity: Identity, node: strin
     client_assertion: makeAssertion(identity, node, nonce),
   });
   try {
-    const reply = await send<{ access_token: string; expires_in: number; trust: Trust }>(server, {
+    const reply = await send<TokenReply>(server, {
       method: 'POST',
       path: '/v1/token',
       body,
     });
+    checkTrust(server, reply);
     return { value: reply.access_token, renewAt: server.clock() + reply.expires_in * 800, trust: reply.trust };
   } catch (error) {
     if (error instanceof ServerError && error.status === 401) return undefined;

@@ -23,7 +23,10 @@ export const enrolRoutes = {
   },
   getToken: async (context, { input }) => {
     const { token, expiresInS } = await exchangeAssertion(context, input.body.client_assertion);
-    return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInS, trust: context.keys.trust() };
+    return {
+      ...{ access_token: token, token_type: 'Bearer' as const, expires_in: expiresInS },
+      ...{ trust: context.keys.trust(), trust_signatures: context.keys.trustSignatures() },
+    };
   },
   getTrust: async ({ keys }) => ({
     ...keys.trust(),

@@ -83,6 +83,7 @@ export const relayRoutes = {
       name,
       site,
       trust: context.keys.trust(),
+      trust_signatures: context.keys.trustSignatures(),
       certificates: context.keys.authorities().map(({ certificate }) => certificate),
       unknown: await explainBoot(context, { mac: NOBODY }, site),
       images: await siteImages(context.db, site),

@@ -11,6 +11,7 @@ import {
 } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Trust } from '../../shared/api/agent.ts';
+import { type TrustSignature, trustText } from '../../shared/signed-trust.ts';
 import type { Signer } from '../../shared/ssh-certificate.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { type Authority, createAuthority, openAuthority, SERVER_NAME } from './ca.ts';
@@ -38,6 +39,8 @@ export interface Keys {
   signWanted(text: string): { signature: string; key: string };
   /** What agents trust: pins of the valid CAs, and the keys that sign wanted states. */
   trust(): Trust;
+  /** The same, signed by each valid CA. */
+  trustSignatures(): TrustSignature[];
   /** Signs SSH host keys of nodes (ed25519). */
   sshHostCa(): Signer;
   /** Valid generations of the certificate authority, newest first. */
@@ -80,9 +83,15 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
   let wanted: WantedKey[] = [];
   let sshHostCa: Signer | undefined;
   let authorities: Authority[] = [];
+  let trustSignatures: TrustSignature[] = [];
   let version = '';
   const listeners: (() => void)[] = [];
 
+  const trust = (): Trust => ({
+    name: SERVER_NAME,
+    pins: authorities.map(({ pin }) => pin),
+    wanted_keys: wanted.map(({ id, publicKey }) => ({ id, public_key: publicKey })),
+  });
   const read = async () => {
     const { rows } = await sql<{ version: string; unsettled: number }>`
       select string_agg(name || generation || coalesce(retired_at::text, ''), ',' order by name, generation) as version,
@@ -98,6 +107,7 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
     wanted = (await openSecrets(db, kek, NAMES.wanted)).map(({ value }) => toWantedKey(value));
     const before = authorities.map(({ pin }) => pin).join();
     authorities = (await openSecrets(db, kek, NAMES.ca)).map(openAuthority);
+    trustSignatures = authorities.map(({ key }) => signTrust(key, trust()));
     version = seen;
     if (before !== '' && before !== authorities.map(({ pin }) => pin).join())
       for (const listener of listeners) listener();
@@ -129,11 +139,8 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
       signature: sign(null, Buffer.from(text), wanted[0]!.key).toString('base64'),
       key: wanted[0]!.id,
     }),
-    trust: () => ({
-      name: SERVER_NAME,
-      pins: authorities.map(({ pin }) => pin),
-      wanted_keys: wanted.map(({ id, publicKey }) => ({ id, public_key: publicKey })),
-    }),
+    trust,
+    trustSignatures: () => trustSignatures,
     sshHostCa: () => sshHostCa!,
     authorities: () => authorities,
     onRotation: (listener) => listeners.push(listener),
@@ -149,6 +156,14 @@ export async function openKeys(db: Db, kekFile: string, now: () => number): Prom
     refresh,
     close: () => clearInterval(timer),
   };
+}
+
+/** @param pkcs8 the CA's key, DER */
+function signTrust(pkcs8: Buffer, trust: Trust): TrustSignature {
+  const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  const signature = sign('sha256', Buffer.from(trustText(trust)), key);
+  return { public_key: spki.toString('base64'), signature: signature.toString('base64') };
 }
 
 async function fittingKek(tx: Tx, file: string): Promise<Kek> {

@@ -92,8 +92,9 @@ export class AwayAnswers {
       const token = this.#passes.exchange(String(client_assertion), (id) => known.node(id));
       // The centre may know the key: the node must not take itself for a stranger.
       if (token === undefined) return waiting();
-      const { trust } = known.self!;
-      return json(200, { access_token: token, token_type: 'Bearer', expires_in: PASS_LIFE / 1000, trust });
+      const { trust, trust_signatures } = known.self!;
+      const expires_in = PASS_LIFE / 1000;
+      return json(200, { access_token: token, token_type: 'Bearer', expires_in, trust, trust_signatures });
     } catch (error) {
       return problem(401, 'unauthenticated', (error as Error).message);
     }

@@ -83,6 +83,9 @@ export const trust = z.object({
 });
 export type Trust = z.infer<typeof trust>;
 
+/** Of the trust, by each CA that is valid: whoever hands it on cannot make it. */
+export const trustSignatures = z.array(z.object({ public_key: z.string(), signature: z.string() }));
+
 export const agentRows = {
   getNonce: row({
     method: 'POST',
@@ -112,7 +115,13 @@ export const agentRows = {
         .max(4000)
         .describe('JWT by the node key: iss = sub = node id, aud = machinedb, nonce'),
     }),
-    reply: z.object({ access_token: z.string(), token_type: z.literal('Bearer'), expires_in: z.int(), trust }),
+    reply: z.object({
+      access_token: z.string(),
+      token_type: z.literal('Bearer'),
+      expires_in: z.int(),
+      trust,
+      trust_signatures: trustSignatures.describe('By the CAs, over the text of shared/signed-trust.ts'),
+    }),
   }),
   getTrust: row({
     method: 'GET',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bootAnswer, bootRequest, sha256, signedImage } from '../boot.ts';
 import { name } from '../sections/name.ts';
-import { trust } from './agent.ts';
+import { trust, trustSignatures } from './agent.ts';
 import { page, pageQuery, row, time } from './row.ts';
 
 const relay = z.object({
@@ -41,6 +41,7 @@ export const relaySelf = z.object({
   name,
   site: name,
   trust,
+  trust_signatures: trustSignatures,
   certificates: z.array(z.string()).describe('Certificate authorities that are valid, PEM'),
   unknown: bootAnswer.describe('How a machine boots that nobody knows'),
   images: z.array(signedImage).describe('What its site is booted and installed with now'),
