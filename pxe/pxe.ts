@@ -68,6 +68,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
   const { address, prefixLength } = options.interface;
   const root = join(directory, 'tftp');
   copyLoaders(options.loaders ?? '/usr/lib/ipxe', root);
+  const rackOfAsker = (asker: string) => rackOf(asker, options.interface);
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step();
@@ -79,14 +80,14 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
       files: options.files,
       isKnown: options.isKnown,
       nginx: options.nginx,
-      rackOf: (asker) => rackOf(asker, options.interface),
+      rackOf: rackOfAsker,
       decide: options.decide,
       arguments: options.arguments,
       log,
       random: options.random,
     });
     closing.push(http.close);
-    const tftp = await startTftp({ address, port: options.tftpPort ?? 69, root, log });
+    const tftp = await startTftp({ address, port: options.tftpPort ?? 69, root, rackOf: rackOfAsker, log });
     closing.push(tftp.close);
     const leases = new Leases({
       file: join(directory, 'leases.json'),

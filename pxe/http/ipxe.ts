@@ -72,12 +72,19 @@ export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, argume
       const words = ['initrd=initrd', ...spec.arguments, ...more, `BOOTIF=01-\${netX/mac:hexhyp}`];
       return `#!ipxe
 ${why}
-kernel ${url}/files/${spec.kernel} ${words.join(' ')} || goto failed
-initrd --name initrd ${url}/files/${spec.initrd} || goto failed
+${counters(pauses)}:kernel
+kernel ${url}/files/${spec.kernel} ${words.join(' ')} || goto kernel_again
+:initrd
+initrd --name initrd ${url}/files/${spec.initrd} || goto initrd_again
 boot || goto failed
+:kernel_again
+${pauseAndGo('the kernel could not be had', 'kernel', pauses)}goto anew
+:initrd_again
+${pauseAndGo('the initramfs could not be had', 'initrd', pauses)}goto anew
 :failed
+${pauseAndGo('the image could not be started', 'anew', pauses)}:anew
 imgfree
-${counters(pauses)}${pauseAndGo('the image could not be started', 'first', pauses)}${firstAgain(url, pauses)}`;
+${firstAgain(url, pauses)}`;
     }
   }
 }

@@ -10,9 +10,14 @@ export interface TftpOptions {
   port: number;
   /** Folder of the files; nothing outside of it is read. */
   root: string;
-  /** Transfers at a time, and of one client; more are not answered, and the clients ask again. */
+  /**
+   * Transfers at a time, and of one client; more are not answered, and the clients ask again. One rack has no more of them than
+   * are free, so that there is always room for another.
+   */
   most?: number;
   mostPerClient?: number;
+  /** Which rack an address is of. */
+  rackOf: (address: string) => string;
   log: { info: (data: object, message: string) => void; warn: (data: object, message: string) => void };
 }
 
@@ -23,32 +28,31 @@ export interface TftpServer {
 
 /** Serves files by TFTP (RFC 1350), read only. Every transfer has a socket of its own, which is its transfer id. */
 export async function startTftp(options: TftpOptions): Promise<TftpServer> {
-  const { address, port, most = 2000, mostPerClient = 8, log } = options;
-  const socket = createSocket('udp4');
+  const { address, port, most = 4000, mostPerClient = 8, rackOf, log } = options;
+  const socket = createSocket({ type: 'udp4', lookup: asIs });
   const sessions = new Map<string, Session>();
-  const perClient = new Map<string, number>();
-  const count = (client: string, step: number) => {
-    const now = (perClient.get(client) ?? 0) + step;
-    if (now === 0) perClient.delete(client);
-    else perClient.set(client, now);
-  };
+  const clients = new Counter();
+  const racks = new Counter();
   const serve = (peer: RemoteInfo, asked: Buffer, request: ReadRequest, file: OpenFile) => {
     const key = `${peer.address}:${peer.port}`;
-    const own = createSocket('udp4');
+    const own = createSocket({ type: 'udp4', lookup: asIs });
+    const rack = rackOf(peer.address);
     const transfer = new Transfer({
       file,
       terms: agree(request, file.size),
       send: (packet) => own.send(packet, peer.port, peer.address),
       done: (whole) => {
         sessions.delete(key);
-        count(peer.address, -1);
+        clients.add(peer.address, -1);
+        racks.add(rack, -1);
         // What is still to be sent goes out first.
         setImmediate(() => own.close());
         log.info({ file: printable(request.file), bytes: file.size, client: peer.address, whole }, 'TFTP');
       },
     });
     sessions.set(key, { asked, transfer });
-    count(peer.address, 1);
+    clients.add(peer.address, 1);
+    racks.add(rack, 1);
     listen(own, peer, transfer, log);
     own.bind({ address, port: 0 }, () => transfer.start());
   };
@@ -63,7 +67,8 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
     // A request that came twice is being served. Another one from the same port: its client began anew without a word.
     if (running?.asked.equals(data)) return;
     running?.transfer.end(false);
-    if (sessions.size >= most || (perClient.get(peer.address) ?? 0) >= mostPerClient) return;
+    if (clients.of(peer.address) >= mostPerClient) return;
+    if (racks.of(rackOf(peer.address)) >= most - sessions.size) return;
     const file = openBelow(options.root, request.file);
     if (file === undefined) return refuse(errors.notFound, 'file not found');
     serve(peer, data, request, file);
@@ -77,6 +82,25 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
       await new Promise<void>((done) => socket.close(done));
     },
   };
+}
+
+/** Addresses are written as numbers only: to look each packet's up as if it were a name costs more than to send it. */
+const asIs = (address: string, _: unknown, done: (error: null, address: string, family: number) => void) =>
+  done(null, address, 4);
+
+/** How many there are by name; what there is none of takes no memory. */
+class Counter {
+  readonly #counts = new Map<string, number>();
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  add(name: string, step: 1 | -1): void {
+    const now = this.of(name) + step;
+    if (now === 0) this.#counts.delete(name);
+    else this.#counts.set(name, now);
+  }
 }
 
 interface Session {
@@ -110,6 +134,7 @@ async function bind(socket: Socket, address: string, port: number): Promise<void
         : error,
     ),
   );
+  const listening = once(socket, 'listening');
   socket.bind({ address, port });
-  await Promise.race([once(socket, 'listening'), promise]);
+  await Promise.race([listening, promise]);
 }
