@@ -152,22 +152,27 @@ async function script(
   const rendered = { url, platform, arguments: words(url), pauses: pausesOf(random) };
   const seconds = Math.round(AGAIN_S * (0.5 + random()));
   const wait = (reason: string) => renderIpxe({ spec: { kind: 'wait', seconds }, reason }, rendered);
-  const request = bootRequest.safeParse({
+  const request = questionOf(query, address);
+  if (request === undefined) return wait('the loader did not tell its MAC address');
+  try {
+    const answer = bootAnswer.parse(await decide(request));
+    log.info({ mac: request.mac, answer: answer.spec.kind, node: answer.node }, answer.reason);
+    return renderIpxe(answer, rendered);
+  } catch (error) {
+    log.warn({ mac: request.mac, cause: (error as Error).message }, 'no boot decision could be had');
+    return wait('the inventory does not answer');
+  }
+}
+
+/** What a loader says of its machine; undefined when it does not say which it is. */
+export function questionOf(query: URLSearchParams, address: string): BootRequest | undefined {
+  return bootRequest.safeParse({
     mac: query.get('mac')?.toLowerCase(),
-    arch: platforms[platform],
+    arch: platforms[query.get('platform') === 'efi' ? 'efi' : 'pcbios'],
     uuid: uuidOf(query.get('uuid')),
     serial: query.get('serial')?.slice(0, 200) || undefined,
     address,
-  });
-  if (!request.success) return wait('the loader did not tell its MAC address');
-  try {
-    const answer = bootAnswer.parse(await decide(request.data));
-    log.info({ mac: request.data.mac, answer: answer.spec.kind, node: answer.node }, answer.reason);
-    return renderIpxe(answer, rendered);
-  } catch (error) {
-    log.warn({ mac: request.data.mac, cause: (error as Error).message }, 'no boot decision could be had');
-    return wait('the inventory does not answer');
-  }
+  }).data;
 }
 
 /** A board without a UUID shows zeros or ones only. */

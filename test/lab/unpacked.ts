@@ -6,17 +6,17 @@ import { root } from '../program.ts';
 const cache = join(root, 'node_modules/.cache/machinedb-packages');
 
 /**
- * The root of a Debian package's files, unpacked and not installed: to install a server starts it, on the machine's own network.
- * Downloaded once. Throws when it cannot be had.
+ * The root of a Debian package's files and of others that it needs, unpacked and not installed: to install a server starts it, on
+ * the machine's own network. Downloaded once. Throws when it cannot be had.
  */
-export function unpacked(name: string): string {
+export function unpacked(name: string, ...others: string[]): string {
   const target = join(cache, name);
   if (existsSync(target)) return target;
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, 'new-'));
   try {
-    execFileSync('apt-get', ['download', '-q', name], { cwd: work, stdio: ['ignore', 'ignore', 'pipe'] });
-    execFileSync('sh', ['-c', 'dpkg -x ./*.deb files'], { cwd: work });
+    execFileSync('apt-get', ['download', '-q', name, ...others], { cwd: work, stdio: ['ignore', 'ignore', 'pipe'] });
+    execFileSync('sh', ['-c', 'for file in *.deb; do dpkg -x "$file" files; done'], { cwd: work });
     // Two test files may be at it together: whose comes second finds the folder taken, and has the same in it.
     if (!existsSync(target)) renameSync(join(work, 'files'), target);
   } catch (error) {
