@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fuzz } from './fuzz-memory.ts';
+import { fuzz } from './fuzz.ts';
 import { fuzzed } from './fuzz-parsers.ts';
 
 const ROUNDS = 200_000;

@@ -7,6 +7,7 @@ import type { Context } from '../../machinedb/context.ts';
 import { openDb } from '../../machinedb/db.ts';
 import { openKeys } from '../../machinedb/trust/keys.ts';
 import { startBootHttp } from '../../pxe/http/server.ts';
+import { memoryInUse } from '../../pxe/memory-in-use.ts';
 import { simulateStorm, worstShare } from '../../pxe/storm-simulation.ts';
 import { seeded } from '../../pxe/testing.ts';
 import { startHarness } from '../harness.ts';
@@ -65,7 +66,7 @@ export async function bootDecisions(): Promise<void> {
 
 function inVirtualTime(): void {
   const racks = Array.from({ length: 100 }, (_, rack) => (rack % 10 === 0 ? 190 : 90));
-  const before = process.memoryUsage().heapUsed;
+  const before = memoryInUse();
   // A kernel of 10 MB and an initramfs of 40 MB, 128 at a time over 10 Gbit/s.
   const { booted, ended, turnedAway, mostWaiting } = simulateStorm({
     ...{ racks, decisionMs: 5, kernelMs: 1000, initrdMs: 4000, random: seeded(Date.now()) },
@@ -75,6 +76,7 @@ function inVirtualTime(): void {
   show('the last one after', [Math.max(...ended) / 1000], 's');
   show('the wire alone would take', [(all * 5) / 128], 's');
   show('worst rack / its fair share', [worstShare(racks, ended)], '');
-  show('turned away, and waiting at most', [turnedAway, mostWaiting], '');
-  show('heap grew by', [(process.memoryUsage().heapUsed - before) / 1e6], 'MB');
+  show('turned away', [turnedAway], '');
+  show('waiting at most', [mostWaiting], '');
+  show('memory grew by', [(memoryInUse() - before) / 1e6], 'MB');
 }

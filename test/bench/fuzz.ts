@@ -1,5 +1,5 @@
 import { parseLldpFrame } from '../../agent/parse/lldp.ts';
-import { fuzz as run } from '../../pxe/fuzz-memory.ts';
+import { fuzz as run } from '../../pxe/fuzz.ts';
 import { type Fuzzed, fuzzed } from '../../pxe/fuzz-parsers.ts';
 import { show, time } from './measure.ts';
 

@@ -15,12 +15,20 @@ export function unpacked(name: string, ...others: string[]): string {
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, 'new-'));
   try {
-    execFileSync('apt-get', ['download', '-q', name, ...others], { cwd: work, stdio: ['ignore', 'ignore', 'pipe'] });
+    const run = (...args: string[]) =>
+      execFileSync('apt-get', args, { cwd: work, stdio: ['ignore', 'ignore', 'pipe'] });
+    try {
+      run('download', '-q', name, ...others);
+    } catch {
+      // The lists are older than what the mirror has.
+      run('update', '-q');
+      run('download', '-q', name, ...others);
+    }
     execFileSync('sh', ['-c', 'for file in *.deb; do dpkg -x "$file" files; done'], { cwd: work });
     // Two test files may be at it together: whose comes second finds the folder taken, and has the same in it.
     if (!existsSync(target)) renameSync(join(work, 'files'), target);
   } catch (error) {
-    throw new Error(`package ${name} cannot be had: apt-get update may help (${(error as Error).message})`);
+    throw new Error(`package ${name} cannot be had (${(error as Error).message}): is there a way to a Debian mirror?`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
