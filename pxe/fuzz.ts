@@ -8,6 +8,7 @@ import { mutate, seeded } from './testing.ts';
  * @returns how many it understood, and bytes by which the heap and its buffers grew over the last nine tenths
  */
 export function fuzz({ input, round }: Fuzzed, seed: number, rounds: number): { read: number; grown: number } {
+  if (!round(input)) throw new Error(`the input without faults is not understood: ${input.toString('hex')}`);
   const random = seeded(seed);
   let [before, read] = [0, 0];
   for (let i = 0; i < rounds; i++) {

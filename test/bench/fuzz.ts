@@ -6,14 +6,7 @@ import { show, time } from './measure.ts';
 const INPUTS = 10_000_000;
 /** By the nearest bridge: chassis by MAC, port by name, time to live, a name, the end (IEEE 802.1AB, 8.2). */
 const frame = Buffer.from(
-  '0180c200000e525400123456' +
-    '88cc' +
-    '020704525400123456' +
-    '040505657468' +
-    '3030' +
-    '06020078' +
-    '0a0473773031' +
-    '0000',
+  '0180c200000e525400123456' + '88cc' + '020704525400123456' + '04050565746830' + '06020078' + '0a0473773031' + '0000',
   'hex',
 );
 const lldp: Fuzzed = { input: frame, round: (data) => parseLldpFrame(data) !== undefined };
