@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { ServerError } from './client/http.ts';
 import { discoveryDuty } from './discover.ts';
 import { MARK_BYTES, markOf } from './install/guard.ts';
 import type { Door } from './run.ts';
@@ -42,4 +43,26 @@ test('a system on the disk is started; an empty disk, and one with half an image
   expect(await lookAt([mark, root])).toEqual({ starts_disk: false, left: [] });
   // A whole install leaves the mark where the image does not reach.
   expect(await lookAt([mark, root, head])).toEqual({ starts_disk: true, left: ['disk'] });
+});
+
+test('a server that is busy is told again when it says, with some chance', async () => {
+  const slept: number[] = [];
+  let busy = 2;
+  const door = {
+    node: 'n1',
+    facts: { sections: { disks: {} }, errors: {} },
+    trust: { wantedKey: () => undefined },
+    signal: new AbortController().signal,
+    send: async ({ method }: { method: string }) => {
+      if (method === 'GET') return { install: { generation: 1, image: { manifest: { name: 'x' }, key: 'k9' } } };
+      if (busy-- > 0) throw new ServerError(503, 'unavailable', 'too much is waiting', 7);
+      return { proceed: true };
+    },
+  } as unknown as Door;
+  const sleep = async (ms: number) => void slept.push(ms);
+  const discovery = { devices, sleep, random: () => 0.5, log: () => {}, leave: () => {} };
+  const work = discoveryDuty(discovery as unknown as Parameters<typeof discoveryDuty>[0]).work(door);
+  await expect(work).rejects.toThrow('image x is signed by key k9, which is not trusted');
+  // Twice what the server said, and then the pause after an install that failed.
+  expect(slept).toEqual([7700, 7700, 10_000]);
 });

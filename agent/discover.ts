@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { backoffMs } from './client/backoff.ts';
 import { fetchToken } from './client/enrolment.ts';
 import { hardwareOf } from './client/hardware.ts';
 import { ServerError, send } from './client/http.ts';
@@ -25,6 +26,8 @@ export interface Discovery {
   /** How long the boot service may be away during an install, milliseconds. */
   patienceMs: number;
   sleep: (ms: number) => Promise<void>;
+  /** Uniform in [0, 1). */
+  random: () => number;
   log: (message: string) => void;
   /** Ends the discovery: `installed`: the disk is bootable; `disk`: the machine has a system of its own on its disk. */
   leave: (why: 'installed' | 'disk') => void;
@@ -131,9 +134,15 @@ async function tellUntilHeard(discovery: Discovery, door: Door, told: Told): Pro
       // How far it is can wait for the next step; where it stands cannot.
       if (told.phase === 'writing') return true;
       discovery.log(`"${told.phase}" could not be told (${(error as Error).message}): said again`);
-      await discovery.sleep(TELL_AGAIN_MS);
+      await discovery.sleep(pauseMs(discovery, error));
     }
   }
+}
+
+/** How long the server asks to wait, with some chance, so that a rack does not come back as one. */
+function pauseMs({ random }: Discovery, error: unknown): number {
+  const { retryAfterS } = error instanceof ServerError ? error : {};
+  return retryAfterS === undefined ? TELL_AGAIN_MS : backoffMs(1, random, retryAfterS);
 }
 
 /** The disk's key takes the place of the one in memory, which vouches for it. Asked again until the server answers. */
@@ -151,9 +160,10 @@ async function register(discovery: Discovery, door: Door, next: Identity): Promi
       await send(door.server, { method: 'POST', path: '/v1/enrol', body: JSON.stringify(claim) });
       return;
     } catch (error) {
-      if (!(error instanceof ServerError) || (error.status !== 0 && error.status < 500)) throw error;
+      if (!(error instanceof ServerError)) throw error;
+      if (error.status !== 0 && error.status !== 429 && error.status < 500) throw error;
       discovery.log(`the disk's key could not be registered (${error.message}): tried again`);
-      await discovery.sleep(TELL_AGAIN_MS);
+      await discovery.sleep(pauseMs(discovery, error));
     }
   }
 }

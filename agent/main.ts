@@ -187,6 +187,7 @@ async function discover(values: Values): Promise<void> {
     run,
     patienceMs: milliseconds(values, 'patience-ms'),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    random: options.random,
     log: options.log,
     leave: (why) => {
       left.resolve(why === 'installed' ? 0 : STARTS_DISK);

@@ -330,8 +330,9 @@ class Agent {
         end: (error) => inbox.end(error),
       });
     } catch (error) {
-      const refused = error instanceof ServerError && error.status !== 0 && error.status !== 401 && error.status < 500;
-      if (!refused) throw error;
+      // Busy or too many is no word on WebSockets: the session is asked for again, later.
+      const { status = 0, retryAfterS } = error instanceof ServerError ? error : {};
+      if (status === 0 || status === 401 || status >= 500 || retryAfterS !== undefined) throw error;
       inbox.reopen();
       return undefined;
     }

@@ -89,6 +89,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
     patienceMs: IDLE_MS,
     origin: options.origin,
   });
+  const rackOfAsker = (asker: string) => rackOf(asker, options.interface);
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const step of closing.splice(0).reverse()) await step();
@@ -100,7 +101,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
       files,
       loaders: root,
       nginx: options.nginx,
-      rackOf: (asker) => rackOf(asker, options.interface),
+      rackOf: rackOfAsker,
       decide: options.decide,
       arguments: options.arguments,
       log,
@@ -117,7 +118,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
       log,
     });
     const tftp = await startTftp({
-      ...{ address, port: options.tftpPort ?? 69, root, log },
+      ...{ address, port: options.tftpPort ?? 69, root, rackOf: rackOfAsker, log },
       ...(loader === 'shim' ? { other } : {}),
     });
     closing.push(tftp.close);

@@ -1,11 +1,17 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { Files, type FilesOptions } from './http/files.ts';
 
 /** A log that keeps what it is told: [level, message, data]. */
 export function keptLog() {
   const lines: [string, string, object][] = [];
   const add = (level: string) => (data: object, message: string) => void lines.push([level, message, data]);
   return { lines, info: add('info'), warn: add('warn') };
+}
+
+/** The files of a folder, of which a manifest names every one unless it is said otherwise. */
+export function filesOf(directory: string, more: Partial<FilesOptions> = {}): Files {
+  return new Files({ directory, isKnown: async () => true, byNginx: false, patienceMs: 60_000, ...more });
 }
 
 /** A UDP socket whose packets are taken one by one. */

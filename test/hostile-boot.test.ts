@@ -12,7 +12,7 @@ await ask('putImage', {
     ...{ files: { kernel: sha256('a'), initrd: sha256('b') }, agent: 'c'.repeat(64), packages: {} },
   },
 });
-const rendered = { url: 'http://192.0.2.1:4281', platform: 'efi', arguments: [] };
+const rendered = { url: 'http://192.0.2.1:4281', platform: 'efi', arguments: [], pauses: { firstS: 3, moreS: 1 } };
 
 test.each([
   'web1\nreboot',

@@ -2,7 +2,15 @@ import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The tests that take longest, the longest first: begun last, one of them would run alone. */
-const longest = ['boot-networks', 'boot-faults', 'boot-breakage', 'boot-firmware', 'boot-bios', 'boot-uefi', 'cloud-init'];
+const longest = [
+  'boot-networks',
+  'boot-faults',
+  'boot-breakage',
+  'boot-firmware',
+  'boot-bios',
+  'boot-uefi',
+  'cloud-init',
+];
 
 /** Order in which test files are begun. */
 export class LongestFirst extends BaseSequencer {

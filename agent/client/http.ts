@@ -103,13 +103,13 @@ export async function sendForText(server: Server, request: HttpRequest): Promise
     throw new ServerError(0, '', `${server.url.origin} cannot be reached: ${error.message}`);
   });
   if (status >= 200 && status < 300) return body;
-  const wait = Number(headers['retry-after']);
-  throw new ServerError(
-    status,
-    codeOf(body),
-    detailOf(body) ?? `HTTP ${status}`,
-    Number.isFinite(wait) ? wait : undefined,
-  );
+  throw new ServerError(status, codeOf(body), detailOf(body) ?? `HTTP ${status}`, retryAfterOf(headers));
+}
+
+/** Seconds that a reply asks to wait (RFC 9110, section 10.2.3); undefined when it says none, or a date: our clock may be wrong. */
+export function retryAfterOf(headers: http.IncomingHttpHeaders): number | undefined {
+  const text = headers['retry-after'];
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
 function exchange(

@@ -1,6 +1,6 @@
 import WebSocket from 'ws';
 import type { Heartbeat, HeartbeatReply } from '../../shared/api/agent.ts';
-import { openConnection, type Server, ServerError, send } from './http.ts';
+import { openConnection, retryAfterOf, type Server, ServerError, send } from './http.ts';
 
 /** What the server says on a session, asked or unasked. */
 export type SessionMessage = Partial<HeartbeatReply>;
@@ -34,12 +34,11 @@ export function openSession(server: Server, token: string, events: SessionEvents
   let failure = new ServerError(0, '', 'the session ended');
   let answer: NodeJS.Timeout | undefined;
   socket.on('unexpected-response', (request, response) => {
-    const wait = Number(response.headers['retry-after']);
     failure = new ServerError(
       response.statusCode ?? 0,
       '',
       `the session was refused: HTTP ${response.statusCode}`,
-      Number.isFinite(wait) ? wait : undefined,
+      retryAfterOf(response.headers),
     );
     request.destroy();
     reject(failure);

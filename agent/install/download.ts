@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import http from 'node:http';
 import type { Writable } from 'node:stream';
 import { createZstdDecompress } from 'node:zlib';
+import { backoffMs } from '../client/backoff.ts';
+import { retryAfterOf } from '../client/http.ts';
 
 const SILENCE_MS = 20_000;
 const AGAIN_MS = 2_000;
@@ -15,6 +17,8 @@ export interface Download {
   /** How long the server may be away in all, milliseconds. */
   patienceMs: number;
   sleep: (ms: number) => Promise<void>;
+  /** Uniform in [0, 1). */
+  random: () => number;
 }
 
 /** Bytes in which the decompressed file comes: every piece is a trip to another thread. */
@@ -24,7 +28,7 @@ const MOST_TEXT = 500;
 
 /**
  * The decompressed bytes of a file, in order; it ends only when the SHA-256 of what came is right. A connection that breaks is taken up where it broke (RFC 9110, section 14:
- * Range with If-Range); one that stays silent counts as broken.
+ * Range with If-Range); one that stays silent counts as broken. A server that is busy says when to come again, and is not away.
  *
  * @throws Error that names the cause when the server is away for longer than `patienceMs` at a time, or what came is another file
  */
@@ -71,6 +75,11 @@ async function feed(options: Download, into: Writable): Promise<void> {
       }
     } catch (error) {
       if (error instanceof Refused) throw error;
+      if (error instanceof Busy) {
+        away = 0;
+        await options.sleep(backoffMs(1, options.random, error.retryAfterS));
+        continue;
+      }
       if (at > before) away = 0;
       away += AGAIN_MS;
       if (away > options.patienceMs)
@@ -84,20 +93,32 @@ async function feed(options: Download, into: Writable): Promise<void> {
   if (digest !== options.sha256) throw broken(options, `its SHA-256 is ${digest}`);
 }
 
+/** The server is there, and says in how many seconds to come again. */
+class Busy extends Error {
+  readonly retryAfterS: number;
+
+  constructor(retryAfterS: number) {
+    super(`busy for ${retryAfterS} s`);
+    this.retryAfterS = retryAfterS;
+  }
+}
+
 /** What asking again does not mend. */
 class Refused extends Error {}
 
 async function* body(url: URL, from: number, etag: string | undefined, seen: (etag: string) => void) {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const range = from === 0 || etag === undefined ? {} : { range: `bytes=${from}-`, 'if-range': etag };
-  const request = http.get(url, { headers: range, timeout: SILENCE_MS }, resolve);
+  // No kept connection: the server may be closing it just now.
+  const request = http.get(url, { headers: range, timeout: SILENCE_MS, agent: false }, resolve);
   request.on('timeout', () => request.destroy(new Error(`silent for ${SILENCE_MS / 1000} s`)));
   request.on('error', reject);
   const response = await promise;
   const { statusCode = 0, headers } = response;
   if (statusCode >= 500 || statusCode === 429) {
     response.destroy();
-    throw new Error(`HTTP ${statusCode}`);
+    const retryAfterS = retryAfterOf(headers);
+    throw retryAfterS === undefined ? new Error(`HTTP ${statusCode}`) : new Busy(retryAfterS);
   }
   // The server is there, and does not have the file: a person must hear of it now.
   if (statusCode === 404) throw new Refused(`${url} answers HTTP 404: ${await beginningOf(response)}`);

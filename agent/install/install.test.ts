@@ -78,6 +78,8 @@ let served: Buffer = stored;
 let cuts: number[] = [];
 /** What the boot service says of a file that it does not have. */
 let missing: string | undefined;
+/** Answers of a boot service that is busy: the Retry-After of each. */
+let busy: number[] = [];
 let server: Server;
 let told: Told[] = [];
 let handed: { device: string; start: number; bootable: boolean }[] = [];
@@ -85,6 +87,8 @@ let handed: { device: string; start: number; bootable: boolean }[] = [];
 beforeAll(async () => {
   server = createServer((request, response) => {
     if (missing !== undefined) return void response.writeHead(404).end(missing);
+    const again = busy.shift();
+    if (again !== undefined) return void response.writeHead(503, { 'retry-after': String(again) }).end();
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
     response.writeHead(from === 0 ? 200 : 206, { etag: '"x"', 'content-length': served.length - from });
     const cut = cuts.shift();
@@ -103,6 +107,7 @@ beforeEach(() => {
   truncateSync(disk, DISK);
   served = stored;
   cuts = [];
+  busy = [];
   missing = undefined;
   told = [];
   handed = [];
@@ -122,6 +127,7 @@ function installer(more: Partial<Installer> = {}): Installer {
     devices: directory,
     patienceMs: 100,
     sleep: () => new Promise((resolve) => setTimeout(resolve, 5)),
+    random: () => 0.5,
     tell: async (step) => {
       told.push(step);
       return true;
@@ -145,6 +151,15 @@ test('connections that break are taken up where they broke', async () => {
   cuts = [1, 100_000, 3_000_000];
   expect(await installImage(installer({ patienceMs: 60_000 }), order())).toBe(true);
   expect(sha256(readFileSync(disk).subarray(0, image.length))).toBe(sha256(image));
+});
+
+test('a boot service that is busy is asked again when it says, for as long as it says so: it is not away', async () => {
+  busy = [30, 1, 7, 0];
+  const slept: number[] = [];
+  const sleep = async (ms: number) => void slept.push(ms);
+  expect(await installImage(installer({ patienceMs: 0, sleep }), order())).toBe(true);
+  // As it says, and up to a fifth more by chance.
+  expect(slept).toEqual([33_000, 1100, 7700, 1100]);
 });
 
 test('a boot service that stays away is an error that says how far it came', async () => {

@@ -32,6 +32,8 @@ export interface Installer {
   /** How long the boot service may be away, milliseconds. */
   patienceMs: number;
   sleep: (ms: number) => Promise<void>;
+  /** Uniform in [0, 1). */
+  random: () => number;
   /** Tells the server; answers whether the install is still wanted. */
   tell: (told: Told) => Promise<boolean>;
   /** Makes the disk's identity, registers it, and puts it onto the disk. */
@@ -62,8 +64,8 @@ export async function installImage(installer: Installer, order: Order): Promise<
       throw new Error(`disk ${disk} (${chosen.name}) holds data: ask again with --wipe if it may be lost`);
     if (!(await tell({ generation, phase: 'started', disk }))) return false;
     const url = new URL(`${installer.files.href.replace(/\/$/, '')}/${file.sha256}`);
-    const { patienceMs, sleep } = installer;
-    const chunks = download({ url, size: file.size, sha256: file.sha256, patienceMs, sleep });
+    const { patienceMs, sleep, random } = installer;
+    const chunks = download({ url, size: file.size, sha256: file.sha256, patienceMs, sleep, random });
     const teller = new ProgressTeller((percent) => tell({ generation, phase: 'writing', percent }));
     const head = await writeImage({ fd, diskBytes: chosen.sizeBytes, mark }, chunks, file.raw_size, (bytes) =>
       teller.note(Math.floor((bytes / file.raw_size) * 100)),

@@ -13,7 +13,8 @@ function options(more: Partial<PxeOptions>): PxeOptions {
     interface: { name: 'eth1', address: '10.77.0.1', prefixLength: 24, mac: '52:54:00:00:00:01' },
     ...{ leaseSeconds: 600, directory, files: directory, httpPort: 0 },
     decide: () => Promise.reject(new Error('not asked')),
-    ...{ arguments: () => [], log: keptLog(), now: () => 0, ...more },
+    ...{ arguments: () => [], log: keptLog(), now: () => 0, isKnown: async () => false, random: () => 0.5 },
+    ...more,
   };
 }
 

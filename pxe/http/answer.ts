@@ -29,22 +29,31 @@ export async function answerTo(
     spec: { kind: 'wait', seconds: Math.round(AGAIN_S * (0.5 + random())) },
     reason,
   });
-  const request = bootRequest.safeParse({
+  const request = questionOf(query, platform, address);
+  if (request === undefined) return wait('the loader did not tell its MAC address');
+  try {
+    const answer = bootAnswer.parse(await decide(request));
+    log.info({ mac: request.mac, answer: answer.spec.kind, node: answer.node }, answer.reason);
+    return answer;
+  } catch (error) {
+    log.warn({ mac: request.mac, cause: (error as Error).message }, 'no boot decision could be had');
+    return wait('the inventory does not answer');
+  }
+}
+
+/** What a loader says of its machine; undefined when it does not say which it is. */
+export function questionOf(
+  query: URLSearchParams,
+  platform: Platform,
+  address: string | undefined,
+): BootRequest | undefined {
+  return bootRequest.safeParse({
     mac: query.get('mac')?.toLowerCase(),
     arch: platforms[platform],
     uuid: uuidOf(query.get('uuid')),
     serial: query.get('serial')?.slice(0, 200) || undefined,
     address,
-  });
-  if (!request.success) return wait('the loader did not tell its MAC address');
-  try {
-    const answer = bootAnswer.parse(await decide(request.data));
-    log.info({ mac: request.data.mac, answer: answer.spec.kind, node: answer.node }, answer.reason);
-    return answer;
-  } catch (error) {
-    log.warn({ mac: request.data.mac, cause: (error as Error).message }, 'no boot decision could be had');
-    return wait('the inventory does not answer');
-  }
+  }).data;
 }
 
 /** A reason as a loader may print it: harmless characters only, whatever people or machines have put into it. */

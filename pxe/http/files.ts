@@ -162,7 +162,7 @@ function refuse(response: ServerResponse, why: string): void {
 }
 
 /** One range; several, or none that is understood, mean the whole file. */
-function rangeOf(
+export function rangeOf(
   header: string | undefined,
   size: number,
 ): { start: number; end: number } | 'unsatisfiable' | undefined {

@@ -79,12 +79,17 @@ export function renderIpxe({ spec, reason }: BootAnswer, { url, platform, argume
       ];
       return `#!ipxe
 ${why}
-kernel ${url}/files/${spec.kernel} ${words.join(' ')} || goto failed
-${parts.map(({ file, name }) => `initrd --name ${name} ${url}/files/${file} || goto failed`).join('\n')}
+${counters(pauses)}:kernel
+kernel ${url}/files/${spec.kernel} ${words.join(' ')} || goto kernel_again
+${parts.map(({ file, name }) => `:${name}\ninitrd --name ${name} ${url}/files/${file} || goto ${name}_again`).join('\n')}
 boot || goto failed
+:kernel_again
+${pauseAndGo('the kernel could not be had', 'kernel', pauses)}goto anew
+${parts.map(({ name }) => `:${name}_again\n${pauseAndGo('the initramfs could not be had', name, pauses)}goto anew`).join('\n')}
 :failed
+${pauseAndGo('the image could not be started', 'anew', pauses)}:anew
 imgfree
-${counters(pauses)}${pauseAndGo('the image could not be started', 'first', pauses)}${firstAgain(url, pauses)}`;
+${firstAgain(url, pauses)}`;
     }
   }
 }

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
-import { Files } from './files.ts';
+import { filesOf } from '../testing.ts';
 import { pausesOf } from './pauses.ts';
-import { startBootHttp } from './server.ts';
+import { type BootHttpOptions, startBootHttp } from './server.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'machinedb-boot-http-'));
 const content = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
@@ -26,17 +26,14 @@ let asked: BootRequest[] = [];
 let answer: () => Promise<BootAnswer>;
 const local: BootAnswer = { spec: { kind: 'local' }, reason: 'it is active' };
 const log = { info: () => {}, warn: () => {} };
-const service = await startBootHttp({
+const options: BootHttpOptions = {
   address: '127.0.0.1',
   port: 0,
-  files: new Files({
-    directory,
+  files: filesOf(directory, {
     isKnown: async (asked) => {
       if (catalogue === undefined) throw new Error('database away');
       return catalogue.has(asked);
     },
-    byNginx: false,
-    patienceMs: 60_000,
   }),
   loaders: join(directory, 'loaders'),
   rackOf: (address) => address,
@@ -47,7 +44,8 @@ const service = await startBootHttp({
   },
   arguments: (url) => [`machinedb.files=${url}/files`],
   log,
-});
+};
+const service = await startBootHttp(options);
 afterAll(async () => {
   await service.close();
   rmSync(directory, { recursive: true });
@@ -141,10 +139,35 @@ test('a damaged file is served once a good copy is in its place, also one of the
   expect((await get(`/files/${digest}`)).body.equals(rotten)).toBe(true);
 });
 
-test('35 a header of 1 MB is refused', async () => {
+test('34 a request that comes drop by drop is ended, and so is a client that does not take what it asked for', async () => {
+  const started = performance.now();
+  expect(await raw('GET /boot/ipxe HTTP/1.1\r\nhost: x\r\n')).toMatch(/^(HTTP\/1.1 408 |$)/);
+  expect(performance.now() - started).toBeLessThan(15_000);
+  const large = Buffer.alloc(64 * 1024 * 1024, 1);
+  const name = createHash('sha256').update(large).digest('hex');
+  writeFileSync(join(directory, name), large);
+  const impatient = await startBootHttp({ ...options, files: filesOf(directory, { patienceMs: 300 }), idleMs: 300 });
+  const socket = connect(Number(new URL(impatient.url).port), '127.0.0.1').pause();
+  socket.write(`GET /files/${name} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  // It takes nothing, so that it sees the end only when it looks.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  let got = 0;
+  socket
+    .on('error', () => undefined)
+    .on('data', (chunk: Buffer) => {
+      got += chunk.length;
+    });
+  socket.resume();
+  await new Promise((resolve) => socket.once('close', resolve));
+  expect(got).toBeLessThan(large.length);
+  await impatient.close();
+});
+
+test('35 a header or a URL of 1 MB is refused', async () => {
   expect(await raw(`GET / HTTP/1.1\r\nhost: x\r\nlong: ${'a'.repeat(1024 * 1024)}\r\n\r\n`)).toMatch(
     /^(HTTP\/1.1 431 |$)/,
   );
+  expect(await raw(`GET /${'a'.repeat(1024 * 1024)} HTTP/1.1\r\nhost: x\r\n\r\n`)).toMatch(/^(HTTP\/1.1 431 |$)/);
 });
 
 test('36 a request with two lengths is refused', async () => {
@@ -223,7 +246,7 @@ test('a kernel gets the words of the answer and those of the boot service', asyn
   });
   const text = await script('mac=52:54:00:00:00:01&platform=efi');
   expect(text).toContain(
-    `kernel ${service.url}/files/${'a'.repeat(64)} initrd=initrd quiet machinedb.pin=ff machinedb.files=${service.url}/files BOOTIF=01-\${netX/mac:hexhyp} || goto failed`,
+    `kernel ${service.url}/files/${'a'.repeat(64)} initrd=initrd quiet machinedb.pin=ff machinedb.files=${service.url}/files BOOTIF=01-\${netX/mac:hexhyp} || goto kernel_again`,
   );
 });
 
@@ -293,10 +316,22 @@ test('a boot service that is away is asked for ever, and what was fetched before
     spec: { kind: 'linux', kernel: 'a'.repeat(64), initrd: 'b'.repeat(64), arguments: [] },
     reason: 'r',
   });
-  expect((await script('mac=52:54:00:00:00:01&platform=efi')).split('boot || goto failed\n')[1]).toBe(
-    `:failed
+  expect(await script('mac=52:54:00:00:00:01&platform=efi')).toBe(
+    `#!ipxe
+echo machinedb: r
+${counters}:kernel
+kernel ${service.url}/files/${'a'.repeat(64)} initrd=initrd machinedb.files=${service.url}/files BOOTIF=01-\${netX/mac:hexhyp} || goto kernel_again
+:initrd
+initrd --name initrd ${service.url}/files/${'b'.repeat(64)} || goto initrd_again
+boot || goto failed
+:kernel_again
+${pause('the kernel could not be had', 'kernel')}goto anew
+:initrd_again
+${pause('the initramfs could not be had', 'initrd')}goto anew
+:failed
+${pause('the image could not be started', 'anew')}:anew
 imgfree
-${counters}${pause('the image could not be started', 'first')}${forEver('first', `${service.url}/boot/ipxe`)}`,
+${forEver('first', `${service.url}/boot/ipxe`)}`,
   );
 });
 

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
-import { Admission, type AdmissionOptions, comeAgain } from './admission.ts';
+import type { QueueLimits } from '../fair-queue.ts';
+import { Admission, comeAgain } from './admission.ts';
 import { answerTo } from './answer.ts';
 import { type Files, NotNow } from './files.ts';
 import { firstScript, renderIpxe } from './ipxe.ts';
@@ -20,6 +21,8 @@ export interface BootHttpOptions {
   nginx?: string | undefined;
   /** Which rack an address is of: racks are served in turn. */
   rackOf: (address: string) => string;
+  /** How many files and decisions are had at a time. */
+  limits?: { files: QueueLimits; decisions: QueueLimits };
   idleMs?: number;
   decide: (request: BootRequest) => Promise<BootAnswer>;
   /** Words for the kernel that only this boot service knows, such as where it is. */
@@ -30,33 +33,41 @@ export interface BootHttpOptions {
 }
 
 export interface BootHttp {
-  /** http://HOST:PORT */
+  /** http://HOST:PORT, nginx's where there is one. */
   url: string;
+  /** The port that it listens on itself. */
+  port: number;
   close(): Promise<void>;
 }
 
 /** A connection on which nothing moves is closed: its client may have lost power. */
 export const IDLE_MS = 120_000;
 const MOST_CONNECTIONS = 8000;
-/** Files on their way at a time, each of which holds half a MiB; with all that wait, the memory of a storm is known beforehand. */
-const FILES = { slots: 128, waiting: 4000, perClient: 8, patienceMs: 15_000 };
-/** Decisions are questions to a database. */
-const DECISIONS = { slots: 32, waiting: 4000, perClient: 8, patienceMs: 15_000 };
+/** Connections that the kernel makes before we take them: a machine whose first packet is dropped tries again after seconds. */
+const BACKLOG = 4096;
+/**
+ * A file on its way holds half a MiB, one that waits a connection: so the memory of a storm is known beforehand. Decisions are
+ * questions to a database.
+ */
+export const LIMITS = {
+  files: { slots: 128, waiting: 4000, perClient: 8, patienceMs: 15_000 },
+  decisions: { slots: 32, waiting: 4000, perClient: 8, patienceMs: 15_000 },
+};
 /** Seconds after which what could not be looked up is asked for again. */
 const FAILED_AGAIN_S = 5;
 
 /** Serves boot scripts and files to loaders and installers, over plain HTTP: what they fetch is judged by its digest. */
 export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp> {
-  const { nginx, log } = options;
-  const doorTo = (what: string, limits: AdmissionOptions['limits']) =>
+  const { nginx, log, limits = LIMITS } = options;
+  const doorTo = (what: 'files' | 'decisions') =>
     new Admission({
-      limits,
+      limits: limits[what],
       rackOf: options.rackOf,
       clock: () => performance.now(),
       random: options.random,
       tell: (turnedAway) => log.warn({ turnedAway, what }, 'more machines boot than can be served: they come again'),
     });
-  const [fileDoor, decisionDoor] = [doorTo('files', FILES), doorTo('decisions', DECISIONS)];
+  const [fileDoor, decisionDoor] = [doorTo('files'), doorTo('decisions')];
   let url = '';
   const server = createServer(
     { maxHeaderSize: 8192, requestTimeout: 10_000, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
@@ -89,11 +100,13 @@ export async function startBootHttp(options: BootHttpOptions): Promise<BootHttp>
       );
     response.writeHead(404).end();
   };
-  server.listen(options.port, options.address);
+  server.listen({ port: options.port, host: options.address, backlog: BACKLOG });
   await Promise.race([once(server, 'listening'), failure(server, options)]);
-  url = nginx ?? `http://${options.address}:${(server.address() as AddressInfo).port}`;
+  const { port } = server.address() as AddressInfo;
+  url = nginx ?? `http://${options.address}:${port}`;
   return {
     url,
+    port,
     close: async () => {
       for (const door of [fileDoor, decisionDoor]) door.close();
       server.closeAllConnections();

@@ -6,9 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { Files } from '../http/files.ts';
 import { startBootHttp } from '../http/server.ts';
-import { keptLog } from '../testing.ts';
+import { filesOf, keptLog } from '../testing.ts';
 import { fetchFile } from './centre.ts';
 import { FileCache } from './file-cache.ts';
 
@@ -60,10 +59,7 @@ const open = (directory: string, limit?: number) =>
 async function serve(directory: string, cache: FileCache) {
   const service = await startBootHttp({
     ...{ address: '127.0.0.1', port: 0, log: keptLog(), rackOf: (asker) => asker, random: Math.random },
-    files: new Files({
-      ...{ directory, origin: cache, byNginx: false, patienceMs: 60_000 },
-      isKnown: async (name) => all.has(name),
-    }),
+    files: filesOf(directory, { origin: cache, isKnown: async (name) => all.has(name) }),
     decide: () => Promise.reject(new Error('not asked here')),
     arguments: () => [],
   });

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
-import { Files } from '../http/files.ts';
-import { keptLog } from '../testing.ts';
+import { filesOf, keptLog } from '../testing.ts';
 import { grubAnswers } from './answers.ts';
 import { startTftp } from './server.ts';
 
@@ -29,7 +28,7 @@ let decide: () => Promise<BootAnswer>;
 const log = keptLog();
 const other = grubAnswers({
   server: '127.0.0.1',
-  files: new Files({ directory: images, isKnown: async () => true, byNginx: false, patienceMs: 1000 }),
+  files: filesOf(images),
   random: () => 0.5,
   scratch,
   decide: async (request) => {
@@ -39,7 +38,7 @@ const other = grubAnswers({
   arguments: () => ['machinedb.files=http://127.0.0.1:4281/files'],
   log,
 });
-const server = await startTftp({ address: '127.0.0.1', port: 0, root, other, log });
+const server = await startTftp({ address: '127.0.0.1', port: 0, root, other, log, rackOf: (client) => client });
 afterAll(async () => {
   await server.close();
   rmSync(directory, { recursive: true });

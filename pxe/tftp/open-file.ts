@@ -16,8 +16,8 @@ export function openBelow(root: string, name: string): OpenFile | undefined {
     return undefined;
   let fd: number;
   try {
-    const real = realpathSync(join(root, plain));
-    if (!real.startsWith(realpathSync(root) + sep)) return undefined;
+    const real = realpathSync.native(join(root, plain));
+    if (!real.startsWith(realpathSync.native(root) + sep)) return undefined;
     fd = openSync(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch {
     return undefined;

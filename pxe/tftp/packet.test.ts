@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { agree, dataPacket, errorPacket, optionsPacket, parseTftp, type ReadRequest } from './packet.ts';
+import { agree, errorPacket, optionsPacket, parseTftp, type ReadRequest, writeDataHeader } from './packet.ts';
 
 /** A read request of these strings. */
 function read(...strings: string[]): Buffer {
@@ -30,7 +30,9 @@ test('acknowledgements, errors and write requests are told apart', () => {
 });
 
 test('packets are written as RFC 1350 and 2347 have them', () => {
-  expect(dataPacket(0x1234, Buffer.from('ab')).toString('latin1')).toBe('\0\u0003\u00124ab');
+  const data = Buffer.from('....ab');
+  writeDataHeader(data, 0x51234);
+  expect(data.toString('latin1')).toBe('\0\u0003\u00124ab');
   expect(errorPacket(1, 'no').toString('latin1')).toBe('\0\u0005\0\u0001no\0');
   expect(optionsPacket({ blksize: 8, tsize: 9 }).toString('latin1')).toBe('\0\u0006blksize\x008\0tsize\x009\0');
 });

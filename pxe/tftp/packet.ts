@@ -44,8 +44,15 @@ function readRequest(data: Buffer): ReadRequest | undefined {
   return { kind: 'read', file, mode: mode.toLowerCase(), options };
 }
 
-export function dataPacket(block: number, data: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([0, 3, block >> 8, block & 255]), data]);
+/** Bytes before the data of a data packet. */
+export const DATA_HEADER = 4;
+
+/** Writes the header of the data packet that a block of this number goes out in; of which the last 16 bits are on the wire. */
+export function writeDataHeader(packet: Buffer, block: number): void {
+  packet[0] = 0;
+  packet[1] = 3;
+  packet[2] = (block >> 8) & 255;
+  packet[3] = block & 255;
 }
 
 export function errorPacket(code: number, message: string): Buffer {

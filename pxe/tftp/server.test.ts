@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 async function start(more: Partial<TftpOptions> = {}): Promise<void> {
-  server = await startTftp({ address: '127.0.0.1', port: 0, root, log, ...more });
+  server = await startTftp({ address: '127.0.0.1', port: 0, root, rackOf: (ip) => ip.slice(0, 6), log, ...more });
 }
 
 async function open(address?: string): Promise<Peer> {
@@ -145,11 +145,23 @@ describe('bad input', () => {
 
   test('26 one client has so many sessions, and all together so many; then there is silence', async () => {
     await server.close();
-    await start({ most: 3, mostPerClient: 2 });
+    await start({ most: 8, mostPerClient: 2 });
     const clients = await Promise.all([open(), open(), open()]);
     for (const client of clients) client.send(read('undionly.kpxe', 'octet', 'tsize', '0'), server.port);
     const answers = await Promise.all(clients.map((client) => client.next(300)));
     expect(answers.map((answer) => answer?.data[1])).toEqual([6, 6, undefined]);
+  });
+
+  test('26 a rack has no more sessions than are free, so that another is served beside it', async () => {
+    await server.close();
+    await start({ most: 4 });
+    const clients = await Promise.all(['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.1.0.2'].map(open));
+    const answers = [];
+    for (const client of clients) {
+      client.send(read('undionly.kpxe', 'octet', 'tsize', '0'), server.port);
+      answers.push((await client.next(300))?.data[1]);
+    }
+    expect(answers).toEqual([6, 6, undefined, 6]);
   });
 
   test('27 a packet from another port gets an error, and the session goes on', async () => {

@@ -13,9 +13,14 @@ export interface TftpOptions {
   root: string;
   /** Opens what is no file of the folder, by the name that a client asks for; undefined: there is no such thing. */
   other?: (name: string, client: string) => Promise<OpenFile | undefined> | undefined;
-  /** Transfers at a time, and of one client; more are not answered, and the clients ask again. */
+  /**
+   * Transfers at a time, and of one client; more are not answered, and the clients ask again. One rack has no more of them than
+   * are free, so that there is always room for another.
+   */
   most?: number;
   mostPerClient?: number;
+  /** Which rack an address is of. */
+  rackOf: (address: string) => string;
   log: { info: (data: object, message: string) => void; warn: (data: object, message: string) => void };
 }
 
@@ -26,33 +31,33 @@ export interface TftpServer {
 
 /** Serves files by TFTP (RFC 1350), read only. Every transfer has a socket of its own, which is its transfer id. */
 export async function startTftp(options: TftpOptions): Promise<TftpServer> {
-  const { address, port, most = 2000, mostPerClient = 8, log } = options;
-  const socket = createSocket('udp4');
+  const { address, port, most = 4000, mostPerClient = 8, rackOf, log } = options;
+  const socket = createSocket({ type: 'udp4', lookup: asIs });
   const sessions = new Map<string, Session>();
-  const perClient = new Map<string, number>();
+  const clients = new Counter();
+  const racks = new Counter();
   let closed = false;
-  const count = (client: string, step: number) => {
-    const now = (perClient.get(client) ?? 0) + step;
-    if (now === 0) perClient.delete(client);
-    else perClient.set(client, now);
+  const count = (peer: RemoteInfo, step: 1 | -1) => {
+    clients.add(peer.address, step);
+    racks.add(rackOf(peer.address), step);
   };
   const serve = (peer: RemoteInfo, asked: Buffer, request: ReadRequest, file: OpenFile) => {
     const key = `${peer.address}:${peer.port}`;
-    const own = createSocket('udp4');
+    const own = createSocket({ type: 'udp4', lookup: asIs });
     const transfer = new Transfer({
       file,
       terms: agree(request, file.size),
       send: (packet) => own.send(packet, peer.port, peer.address),
       done: (whole) => {
         sessions.delete(key);
-        count(peer.address, -1);
+        count(peer, -1);
         // What is still to be sent goes out first.
         setImmediate(() => own.close());
         log.info({ file: printable(request.file), bytes: file.size, client: peer.address, whole }, 'TFTP');
       },
     });
     sessions.set(key, { asked, transfer });
-    count(peer.address, 1);
+    count(peer, 1);
     listen(own, peer, transfer, log);
     own.bind({ address, port: 0 }, () => transfer.start());
   };
@@ -67,7 +72,8 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
     // A request that came twice is being served. Another one from the same port: its client began anew without a word.
     if (running?.asked.equals(data)) return;
     running?.transfer.end(false);
-    if (sessions.size >= most || (perClient.get(peer.address) ?? 0) >= mostPerClient) return;
+    if (clients.of(peer.address) >= mostPerClient) return;
+    if (racks.of(rackOf(peer.address)) >= most - sessions.size) return;
     const notFound = () => refuse(errors.notFound, 'file not found');
     const file = openBelow(options.root, request.file);
     if (file !== undefined) return serve(peer, data, request, file);
@@ -77,14 +83,14 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
     const key = `${peer.address}:${peer.port}`;
     const opening: Session = { asked: data, transfer: { acknowledge: () => {}, end: () => {} } };
     sessions.set(key, opening);
-    count(peer.address, 1);
+    count(peer, 1);
     other
       .catch((error: Error) => {
         log.warn({ file: printable(request.file), client: peer.address, cause: error.message }, 'a TFTP file');
         return undefined;
       })
       .then((found) => {
-        count(peer.address, -1);
+        count(peer, -1);
         const isWanted = sessions.get(key) === opening && !closed;
         if (sessions.get(key) === opening) sessions.delete(key);
         if (isWanted && found !== undefined) serve(peer, data, request, found);
@@ -102,6 +108,25 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
       await new Promise<void>((done) => socket.close(done));
     },
   };
+}
+
+/** Addresses are written as numbers only: to look each packet's up as if it were a name costs more than to send it. */
+const asIs = (address: string, _: unknown, done: (error: null, address: string, family: number) => void) =>
+  done(null, address, 4);
+
+/** How many there are by name; what there is none of takes no memory. */
+class Counter {
+  readonly #counts = new Map<string, number>();
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  add(name: string, step: 1 | -1): void {
+    const now = this.of(name) + step;
+    if (now === 0) this.#counts.delete(name);
+    else this.#counts.set(name, now);
+  }
 }
 
 interface Session {
@@ -135,6 +160,7 @@ async function bind(socket: Socket, address: string, port: number): Promise<void
         : error,
     ),
   );
+  const listening = once(socket, 'listening');
   socket.bind({ address, port });
-  await Promise.race([once(socket, 'listening'), promise]);
+  await Promise.race([listening, promise]);
 }

@@ -1,6 +1,6 @@
-import { closeSync, readSync } from 'node:fs';
+import { closeSync, readvSync } from 'node:fs';
 import type { OpenFile } from './open-file.ts';
-import { dataPacket, errorPacket, errors, optionsPacket, type Terms } from './packet.ts';
+import { DATA_HEADER, errorPacket, errors, optionsPacket, type Terms, writeDataHeader } from './packet.ts';
 
 /**
  * Times that a window is sent before its client is given up: few until it has answered once, for its address may be forged;
@@ -76,7 +76,6 @@ export class Transfer {
   }
 
   #sendWindow(): void {
-    clearTimeout(this.#timer);
     const { terms, send } = this.#options;
     if (this.#attempts++ >= this.#most) {
       this.end(false);
@@ -90,22 +89,35 @@ export class Transfer {
       this.end(false);
       return;
     }
-    this.#timer = setTimeout(() => this.#sendWindow(), terms.timeoutMs);
+    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#sendWindow(), terms.timeoutMs);
+    else this.#timer.refresh();
   }
 
   #sendBlocks(): void {
     const { terms, send } = this.#options;
     this.#sent = Math.min(this.#acknowledged + terms.window, this.#last);
-    for (let block = this.#acknowledged + 1; block <= this.#sent; block++)
-      send(dataPacket(block & 0xffff, this.#read(block)));
+    for (const packet of this.#read(this.#acknowledged + 1, this.#sent)) send(packet);
   }
 
-  /** Throws when the file became shorter: a short block would tell the client that it has the whole. */
-  #read(block: number): Buffer {
+  /**
+   * The data packets of these blocks, in one buffer and by one read.
+   *
+   * @throws Error when the file became shorter: a short block would tell the client that it has the whole
+   */
+  #read(first: number, last: number): Buffer[] {
     const { file, terms } = this.#options;
-    const at = (block - 1) * terms.blockSize;
-    const buffer = Buffer.alloc(Math.max(0, Math.min(terms.blockSize, file.size - at)));
-    if (readSync(file.fd, buffer, 0, buffer.length, at) !== buffer.length) throw new Error('the file became shorter');
-    return buffer;
+    const at = (first - 1) * terms.blockSize;
+    const bytes = Math.min((last - first + 1) * terms.blockSize, file.size - at);
+    const window = Buffer.allocUnsafe((last - first + 1) * DATA_HEADER + bytes);
+    const packets: Buffer[] = [];
+    const contents: Buffer[] = [];
+    for (let block = first, start = 0; block <= last; block++, start += DATA_HEADER + terms.blockSize) {
+      const packet = window.subarray(start, start + DATA_HEADER + terms.blockSize);
+      writeDataHeader(packet, block);
+      packets.push(packet);
+      contents.push(packet.subarray(DATA_HEADER));
+    }
+    if (readvSync(file.fd, contents, at) !== bytes) throw new Error('the file became shorter');
+    return packets;
   }
 }

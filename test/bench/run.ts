@@ -7,6 +7,11 @@ import { startOwnPostgres } from '../../machinedb/postgres/start.ts';
 import { openState } from '../../machinedb/state.ts';
 import { agent } from './agent.ts';
 import { boot, install } from './boot.ts';
+import { bootDecisions } from './boot-decisions.ts';
+import { bootDhcp } from './boot-dhcp.ts';
+import { bootFiles } from './boot-files.ts';
+import { bootServices } from './boot-services.ts';
+import { fuzz } from './fuzz.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
 import { registrations } from './registrations.ts';
@@ -20,6 +25,11 @@ const benches: Record<string, () => Promise<void>> = {
   agent,
   boot,
   install,
+  'boot-services': bootServices,
+  'boot-files': bootFiles,
+  'boot-dhcp': bootDhcp,
+  'boot-decisions': bootDecisions,
+  fuzz,
 };
 
 process.chdir(join(import.meta.dirname, '../..'));
