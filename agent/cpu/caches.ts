@@ -33,7 +33,8 @@ function at(cpu: number): string {
   return `/sys/devices/system/cpu/cpu${cpu}/cache`;
 }
 
-function sizeOf(system: System, cpu: number, index: string): number {
+/** Bytes of a CPU's cache by its folder ('index0': its first data cache); 0 when it has none. */
+export function sizeOf(system: System, cpu: number, index: string): number {
   const match = /^(\d+)([KM]?)$/.exec(system.read(`${at(cpu)}/${index}/size`)?.trim() ?? '');
   return match === null ? 0 : Number(match[1]) * { '': 1, K: 1024, M: 1024 * 1024 }[match[2] as '' | 'K' | 'M'];
 }

@@ -27,6 +27,7 @@ export function observe(system: System): Cpu | undefined {
   const offline = offlineCpus(system);
   const smt = system.read('/sys/devices/system/cpu/smt/active')?.trim();
   const named = identity(cpuinfo);
+  const found = caches(system, cpus);
   return {
     ...named,
     microcode: named.microcode ?? known(system.read(`/sys/devices/system/cpu/cpu${cpus[0]}/microcode/version`)),
@@ -35,9 +36,9 @@ export function observe(system: System): Cpu | undefined {
     smt_control: known(system.read('/sys/devices/system/cpu/smt/control')),
     offline: offline.length || undefined,
     offline_cpus: offline.length === 0 ? undefined : formatList(offline),
-    kinds: kinds(system, cpus, cpuinfo),
+    kinds: kinds(system, cpus, cpuinfo, found.l1d !== undefined && found.l1d.size_bytes === undefined),
     flags: flags(cpuinfo),
-    caches: caches(system, cpus),
+    caches: found,
   };
 }
 
