@@ -42,8 +42,9 @@ function byCache(system: System, cpus: number[]): [string, number[]][] {
 
 // ARM: each processor of /proc/cpuinfo tells its part.
 function armKinds(cpuinfo: string): [string, number[]][] {
+  if (!cpuinfo.includes('CPU implementer')) return [];
   const named = cpuinfo.split(/^(?=processor[ \t]*:)/m).flatMap((block): [string, number][] => {
-    const number = (key: string) => new RegExp(`^${key}[ \\t]*:[ \\t]*(\\w+)`, 'm').exec(block)?.[1];
+    const number = (key: string) => new RegExp(`^${key}[ \\t]*:[ \\t]*((?:0x)?[0-9a-f]{1,6})$`, 'm').exec(block)?.[1];
     const [processor, implementer, part] = [number('processor'), number('CPU implementer'), number('CPU part')];
     if (processor === undefined || implementer === undefined || part === undefined) return [];
     return [[armName(Number(implementer), Number(part)).model, Number(processor)]];

@@ -16,14 +16,14 @@ export type ReadVariable = (name: string) => Buffer | undefined;
 export function bootOrder(read: ReadVariable): Pick<Firmware, 'boot_order' | 'boot_entries' | 'boot_order_dropped'> {
   const order = read('BootOrder');
   if (order === undefined || order.length < 2) return {};
-  const all = Array.from({ length: order.length >> 1 }, (_, index) =>
+  const count = order.length >> 1;
+  const number = (index: number) =>
     order
       .readUInt16LE(index * 2)
       .toString(16)
       .toUpperCase()
-      .padStart(4, '0'),
-  );
-  const ids = all.slice(0, most);
+      .padStart(4, '0');
+  const ids = Array.from({ length: Math.min(count, most) }, (_, index) => number(index));
   const entries = ids.flatMap((id): [string, Entry][] => {
     const entry = entryIn(read(`Boot${id}`));
     return entry === undefined ? [] : [[id, entry]];
@@ -31,7 +31,7 @@ export function bootOrder(read: ReadVariable): Pick<Firmware, 'boot_order' | 'bo
   return {
     boot_order: ids,
     boot_entries: entries.length === 0 ? undefined : Object.fromEntries(entries),
-    boot_order_dropped: all.length > most ? all.length - most : undefined,
+    boot_order_dropped: count > most ? count - most : undefined,
   };
 }
 
