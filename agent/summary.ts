@@ -12,6 +12,8 @@ export function formatFacts({ sections, errors }: Facts): string {
     ['hostname', words(sections.hostname?.fqdn ?? sections.hostname?.hostname)],
     ['os', words(sections.os?.name, sections.os?.kernel, sections.os?.architecture)],
     ['firmware', firmware(sections)],
+    ['bmc', bmc(sections)],
+    ['tpm', words(sections.tpm?.version, sections.tpm?.manufacturer, sections.tpm?.firmware)],
     ['cpu', cpu(sections)],
     ['memory', memory(sections)],
     ...each('gpu', sections.gpus, (id, gpu) => words(id, gpu.model ?? words(gpu.vendor, gpu.device), gpu.driver)),
@@ -47,6 +49,11 @@ function machine({ system }: Sections): string {
 function firmware({ firmware }: Sections): string {
   const secure = firmware?.secure_boot === true && 'secure boot';
   return words(firmware?.mode, firmware?.vendor, firmware?.version, firmware?.date, secure);
+}
+
+function bmc({ bmc }: Sections): string {
+  const addresses = Object.keys(bmc?.addresses ?? {}).join(', ');
+  return words(addresses, bmc?.mac, bmc?.manufacturer, bmc?.firmware && `firmware ${bmc.firmware}`, bmc?.interface);
 }
 
 function cpu({ cpu }: Sections): string {

@@ -11,7 +11,7 @@ export function caches(system: System, cpus: number[]): Caches {
   if (first === undefined) return found;
   for (const index of system.list(at(first))) {
     const level = /^index\d+$/.test(index) ? system.read(`${at(first)}/${index}/level`)?.trim() : undefined;
-    if (level === undefined) continue;
+    if (level === undefined || !/^[1-9]$/.test(level)) continue;
     const kind = { Data: 'd', Instruction: 'i' }[system.read(`${at(first)}/${index}/type`)?.trim() ?? ''] ?? '';
     const shared = (cpu: number) => ['shared_cpu_list', 'shared_cpu_map'].map((name) => `${at(cpu)}/${index}/${name}`);
     // A CPU without this cache, as the efficient cores of some hybrids, is not an instance of it.
@@ -33,8 +33,9 @@ function at(cpu: number): string {
   return `/sys/devices/system/cpu/cpu${cpu}/cache`;
 }
 
-function sizeOf(system: System, cpu: number, index: string): number {
-  const match = /^(\d+)([KM]?)$/.exec(system.read(`${at(cpu)}/${index}/size`)?.trim() ?? '');
+/** Bytes of a CPU's cache by its folder ('index0': its first data cache); 0 when it has none. */
+export function sizeOf(system: System, cpu: number, index: string): number {
+  const match = /^(\d{1,9})([KM]?)$/.exec(system.read(`${at(cpu)}/${index}/size`)?.trim() ?? '');
   return match === null ? 0 : Number(match[1]) * { '': 1, K: 1024, M: 1024 * 1024 }[match[2] as '' | 'K' | 'M'];
 }
 

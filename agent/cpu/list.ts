@@ -3,6 +3,7 @@ export function parseList(text: string | undefined): number[] {
   const cpus: number[] = [];
   for (const range of (text ?? '').trim().split(',')) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(range);
+    if (cpus.length >= 65536) break;
     if (match === null) continue;
     const [first, last] = [Number(match[1]), Number(match[2] ?? match[1])];
     for (let cpu = first; cpu <= last && cpus.length < 65536; cpu++) cpus.push(cpu);

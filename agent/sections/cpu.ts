@@ -27,6 +27,7 @@ export function observe(system: System): Cpu | undefined {
   const offline = offlineCpus(system);
   const smt = system.read('/sys/devices/system/cpu/smt/active')?.trim();
   const named = identity(cpuinfo);
+  const found = caches(system, cpus);
   return {
     ...named,
     microcode: named.microcode ?? known(system.read(`/sys/devices/system/cpu/cpu${cpus[0]}/microcode/version`)),
@@ -35,9 +36,9 @@ export function observe(system: System): Cpu | undefined {
     smt_control: known(system.read('/sys/devices/system/cpu/smt/control')),
     offline: offline.length || undefined,
     offline_cpus: offline.length === 0 ? undefined : formatList(offline),
-    kinds: kinds(system, cpus, cpuinfo),
+    kinds: kinds(system, cpus, cpuinfo, found.l1d !== undefined && found.l1d.size_bytes === undefined),
     flags: flags(cpuinfo),
-    caches: caches(system, cpus),
+    caches: found,
   };
 }
 
@@ -46,11 +47,11 @@ export function identity(cpuinfo: string): Cpu {
   // '0' is a stepping, though no name.
   const field = (key: string) => new RegExp(`^${key}[ \\t]*:[ \\t]*(.+)$`, 'm').exec(cpuinfo)?.[1]?.trim();
   const name = (key: string) => known(field(key));
-  const implementer = field('CPU implementer');
-  if (implementer !== undefined) {
-    const part = Number(field('CPU part') ?? 0);
-    const { vendor, model } = armName(Number(implementer), part);
-    const stepping = `r${Number(field('CPU variant') ?? 0)}p${Number(field('CPU revision') ?? 0)}`;
+  if (hexadecimal(field('CPU implementer')) !== undefined) {
+    const number = (key: string) => hexadecimal(field(key)) ?? 0;
+    const part = number('CPU part');
+    const { vendor, model } = armName(number('CPU implementer'), part);
+    const stepping = `r${number('CPU variant')}p${number('CPU revision')}`;
     return { vendor, model: name('model name') ?? model, model_number: part, stepping };
   }
   return {
@@ -66,14 +67,19 @@ export function identity(cpuinfo: string): Cpu {
       machineType(cpuinfo),
     family: whole(field('cpu family')),
     model_number: whole(field('model')),
-    stepping: field('stepping') ?? (field('cpu') && field('revision')),
+    stepping: (field('stepping') ?? (field('cpu') && field('revision')))?.slice(0, 64),
     microcode: name('microcode'),
   };
 }
 
+// 0xd0c, or in decimal.
+function hexadecimal(text: string | undefined): number | undefined {
+  return text !== undefined && /^(0x[0-9a-f]{1,6}|\d{1,6})$/i.test(text) ? Number(text) : undefined;
+}
+
 function machineType(cpuinfo: string): string | undefined {
   const type = /^processor \d+:.*\bmachine = (\w+)/m.exec(cpuinfo)?.[1];
-  return type === undefined ? undefined : `machine type ${type}`;
+  return type === undefined ? undefined : known(`machine type ${type}`);
 }
 
 // Present, and neither online nor only missing from a captured tree.

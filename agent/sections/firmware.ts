@@ -1,4 +1,5 @@
 import type { Firmware } from '../../shared/sections/firmware.ts';
+import { bootOrder } from '../firmware/boot-order.ts';
 import { whole } from '../parse/numbers.ts';
 import { known } from '../parse/placeholder.ts';
 import { dmiText } from '../smbios/dmi.ts';
@@ -8,7 +9,7 @@ import type { System } from '../system.ts';
 const variables = '/sys/firmware/efi/efivars';
 const globalVariable = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 
-/** The platform's firmware: BIOS or UEFI, its version, secure boot. */
+/** The platform's firmware: BIOS or UEFI, its version, secure boot, boot order (Linux: Documentation/filesystems/efivarfs.rst). */
 export function observe(system: System): Firmware | undefined {
   const smbios = readSmbios(system);
   const text = dmiText(system, smbios);
@@ -27,6 +28,7 @@ export function observe(system: System): Firmware | undefined {
     uefi_bits: whole(system.read('/sys/firmware/efi/fw_platform_size')),
     secure_boot: flag(system, 'SecureBoot'),
     setup_mode: flag(system, 'SetupMode'),
+    ...bootOrder((name) => variable(system, name)),
   };
 }
 
@@ -47,7 +49,11 @@ function release(smbios: Smbios | undefined, offset: number): string | undefined
 }
 
 // An EFI variable's file is four bytes of attributes and its data.
+function variable(system: System, name: string): Buffer | undefined {
+  return system.readBytes(`${variables}/${name}-${globalVariable}`)?.subarray(4);
+}
+
 function flag(system: System, name: string): boolean | undefined {
-  const data = system.readBytes(`${variables}/${name}-${globalVariable}`);
-  return data?.length === 5 ? data[4] === 1 : undefined;
+  const data = variable(system, name);
+  return data?.length === 1 ? data[0] === 1 : undefined;
 }

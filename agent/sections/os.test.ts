@@ -43,6 +43,10 @@ test('quotes and escapes of os-release, and lines that are none', () => {
   ]);
 });
 
+test('a line too long for os-release is none of it', () => {
+  expect([...parseRelease(`ID=x\nNAME=${'y'.repeat(5000)}\nVERSION_ID=1\n`).keys()]).toEqual(['ID', 'VERSION_ID']);
+});
+
 testCaptured.each([
   ['hwloc/128arm-2pa2n8cluster4co.tar.bz2', 'aarch64'],
   ['hwloc/16amd64-8n2c.tar.bz2', 'x86_64'],

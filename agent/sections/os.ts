@@ -5,6 +5,9 @@ import { known } from '../parse/placeholder.ts';
 import { maskSecrets } from '../parse/secrets.ts';
 import type { System } from '../system.ts';
 
+/** Longest command line, and line of os-release, that is looked at: the kernel's own limit is 4,096 at most. */
+const longest = 4096;
+
 /** The operating system that runs: os-release(5), the kernel, its command line. */
 export function observe(system: System): Os | undefined {
   const release = parseRelease(system.read('/etc/os-release') ?? system.read('/usr/lib/os-release') ?? '');
@@ -20,7 +23,7 @@ export function observe(system: System): Os | undefined {
     kernel: known(system.read('/proc/sys/kernel/osrelease')),
     kernel_build: known(system.read('/proc/sys/kernel/version')),
     architecture: architectureOf(system),
-    command_line: commandLine ? maskSecrets(commandLine).slice(0, 4096) : undefined,
+    command_line: commandLine ? maskSecrets(commandLine.slice(0, longest)).slice(0, longest) : undefined,
     init: known(system.read('/proc/1/comm')),
     installation_id: installationId(system.read('/etc/machine-id')),
   };
@@ -30,6 +33,7 @@ export function observe(system: System): Os | undefined {
 export function parseRelease(text: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const line of text.split('\n')) {
+    if (line.length > longest) continue;
     const match = /^\s*([A-Z][A-Z0-9_]*)=(.*?)\s*$/.exec(line);
     if (match?.[1] === undefined || match[2] === undefined) continue;
     const quoted = /^(["'])(.*)\1$/.exec(match[2]);

@@ -3,25 +3,41 @@ import type { Tpm } from '../../shared/sections/tpm.ts';
 import { answerIn } from '../parse/answer.ts';
 import { whole } from '../parse/numbers.ts';
 import { known } from '../parse/placeholder.ts';
+import { readSmbios } from '../smbios/table.ts';
+import { smbiosTpm, tpmFirmware } from '../smbios/tpm.ts';
 import { type System, TPM_ANSWER } from '../system.ts';
 import type { TpmAnswer } from '../tpm/ask.ts';
 
 const at = '/sys/class/tpm/tpm0';
 
 /**
- * The TPM: from sysfs (Linux: Documentation/ABI/stable/sysfs-class-tpm), and from itself where it was asked (tpm/device.ts). Never
- * its PCRs.
+ * The TPM: from ACPI and SMBIOS, also where the kernel has no driver for it, from sysfs (Linux:
+ * Documentation/ABI/stable/sysfs-class-tpm), and from itself where it was asked (tpm/device.ts). Never its PCRs.
  */
 export function observe(system: System): Tpm | undefined {
   const answer = answerIn(system, TPM_ANSWER) as Partial<TpmAnswer> | undefined;
-  if (answer === undefined && system.list(at).length === 0) return undefined;
+  const smbios = readSmbios(system);
   const driver = system.link(`${at}/device/driver`);
+  const parts: (Tpm | undefined)[] = [
+    inAcpi(system),
+    smbios && smbiosTpm(smbios),
+    inSysfs(system),
+    answer?.properties && byProperties(answer.properties),
+  ];
   return {
-    ...inSysfs(system),
-    ...(answer?.properties && byProperties(answer.properties)),
+    // Each part knows better than those before it, where it knows.
+    ...Object.fromEntries(
+      parts.flatMap((part) => Object.entries(part ?? {}).filter(([, value]) => value !== undefined)),
+    ),
     interface: driver === undefined ? undefined : known(posix.basename(driver)),
     endorsement: answer?.endorsement,
   };
+}
+
+// TCG ACPI Specification: the tables that tell the kernel of one.
+function inAcpi(system: System): Tpm {
+  const tables = new Set(system.list('/sys/firmware/acpi/tables'));
+  return { version: tables.has('TPM2') ? '2.0' : tables.has('TCPA') ? '1.2' : undefined };
 }
 
 function inSysfs(system: System): Tpm {
@@ -45,13 +61,12 @@ function byProperties(properties: TpmAnswer['properties']): Tpm {
   const texts = [6, 7, 8, 9].map((offset) => ascii(at(offset) ?? 0, false) ?? '');
   const [high, low] = [at(11) ?? 0, at(12) ?? 0];
   const revision = at(2);
-  const firmware = [high >>> 16, high & 0xffff, ...(low === 0 ? [] : [low >>> 16, low & 0xffff])].join('.');
   return {
     version: '2.0',
     revision: revision === undefined ? undefined : (revision / 100).toFixed(2),
     manufacturer: ascii(at(5) ?? 0),
     vendor: known(texts.join('')),
-    firmware: high === 0 && low === 0 ? undefined : firmware,
+    firmware: tpmFirmware(high, low),
   };
 }
 

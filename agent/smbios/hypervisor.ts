@@ -12,6 +12,9 @@ const byVendor: [vendor: RegExp, product: RegExp, name: string][] = [
   [/^OpenStack/, /./, 'openstack'],
   [/^BHYVE/, /./, 'bhyve'],
   [/^Parallels/, /./, 'parallels'],
+  [/^Apple/, /Virtual/, 'apple'],
+  // Its bare machines say so in their product: m5.metal.
+  [/^Amazon EC2/, /^(?!.*\.metal)/, 'ec2'],
 ];
 const byAcpiOem: Record<string, string> = { FIRECK: 'firecracker', BOCHS: 'qemu', CLOUDH: 'cloud-hypervisor' };
 
@@ -29,6 +32,9 @@ export function hypervisorOf(
   if (named !== undefined) return named;
   const xen = system.read('/sys/hypervisor/type');
   if (xen) return xen;
+  // POWER and others with a device tree: 'linux,kvm', 'xen,xen-4.17'.
+  const tree = system.read('/proc/device-tree/hypervisor/compatible');
+  if (tree !== undefined) return /kvm|xen/.exec(tree)?.[0] ?? 'unknown';
   // A micro virtual machine may have no SMBIOS at all; the OEM id of an ACPI table is at offset 10, 6 bytes.
   const oem = system.readBytes('/sys/firmware/acpi/tables/FACP')?.toString('latin1', 10, 16).trim();
   if (oem !== undefined && byAcpiOem[oem] !== undefined) return byAcpiOem[oem];

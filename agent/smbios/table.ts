@@ -61,7 +61,8 @@ export function parseTable(table: Buffer): Structure[] {
       while (from < table.length && table[from] !== 0) {
         const to = table.indexOf(0, from);
         const end = to === -1 ? table.length : to;
-        strings.push(table.toString('utf8', from, end));
+        // A byte numbers them.
+        if (strings.length < 255) strings.push(table.toString('utf8', from, end));
         from = end + 1;
       }
     }

@@ -103,7 +103,7 @@ function table(ids: string[], values: number[]): Map<string, Map<string, number>
 }
 
 /** Bytes as hwloc rounds them to the unit of an expectation (hwloc_memory_size_printf_value). */
-export function rounded(bytes: number, { unit }: Size): number {
+export function rounded(bytes: number, { unit }: Size = { value: 0, unit: 1 }): number {
   return unit === 1 ? bytes : Math.floor((Math.floor(bytes / (unit / 2)) + 1) / 2) * unit;
 }
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { tpm } from '../../shared/sections/tpm.ts';
 import { observe } from '../sections/tpm.ts';
 import { openSystem, TPM_ANSWER } from '../system.ts';
@@ -16,6 +16,9 @@ const missing = ['swtpm', 'swtpm_setup', 'socat', 'certtool', 'tpm2_nvundefine']
 );
 if (missing.length > 0) console.warn(`${missing} not installed: the tests with a TPM are skipped`);
 const testTpm = test.skipIf(missing.length > 0);
+
+// Making keys takes a while on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const home = mkdtempSync(join(tmpdir(), 'tpm-'));
 const running: ChildProcess[] = [];

@@ -31,3 +31,25 @@ test('72: what PostgreSQL cannot store is shown as the replacement character, an
   const { accepted } = judge({ system: { manufacturer: 'A\u0000B\ud800', 'k\u0000': 'x'.repeat(10_000) } });
   expect(accepted.system).toEqual({ manufacturer: 'A\ufffdB\ufffd', 'k\ufffd': `${'x'.repeat(4096)}...` });
 });
+
+test('hardware of an older agent, with its NUMA nodes in memory, and of this one, with fields of a newer, is kept whole', () => {
+  const older = {
+    memory: { total_bytes: 1024, nodes: { 0: { cpus: '0-3', memory_bytes: 1024, distances: { 0: 10 } } } },
+  };
+  expect(judge(older)).toEqual({ accepted: older, rejected: {} });
+  const newer = {
+    numa: { 0: { cpus: '0-3', memory_bytes: 1024, colour: 'red' }, truncated: { dropped: 3 } },
+    bmc: { addresses: { '10.1.9.5/24': true }, channel: 1, colour: 'red' },
+    tpm: { version: '2.0', endorsement: { 'rsa-2048': { key_sha256: 'ab'.repeat(32) } }, colour: 'red' },
+  };
+  expect(judge(newer)).toEqual({ accepted: newer, rejected: {} });
+  const wrong = { numa: { 0: { memory_bytes: -1 } }, tpm: { endorsement: { x: { key_sha256: 'no' } } }, bmc: [] };
+  expect(judge(wrong)).toEqual({
+    accepted: {},
+    rejected: {
+      numa: '/0/memory_bytes: Too small: expected number to be >=0',
+      tpm: expect.stringMatching(/^\/endorsement\/x\/key_sha256: Invalid string/),
+      bmc: 'a section is an object',
+    },
+  });
+});
