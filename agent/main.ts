@@ -4,6 +4,7 @@ import { capture } from './capture.ts';
 import { floorClock } from './client/clock.ts';
 import { parseServer } from './client/http.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
+import { giveWay } from './priority.ts';
 import { askMachine } from './questions.ts';
 import { type AgentOptions, runAgent } from './run.ts';
 import { observers } from './sections/index.ts';
@@ -80,6 +81,7 @@ type Values = ReturnType<typeof parse>['values'];
 async function main(argv: string[]): Promise<void> {
   const { values, positionals } = parse(argv);
   const [command, ...rest] = positionals;
+  if (command === 'facts' || command === 'capture' || command === 'run') giveWay();
   if (values.version === true) print(version);
   else if (values.help === true) print(usage);
   else if (command === 'facts') await showFacts(values, rest);

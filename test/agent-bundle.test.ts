@@ -94,8 +94,13 @@ test('of an observing agent only the state directory and the archive of a captur
     'agent/capture.ts': ['writeFileSync'],
     'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeFileSync'],
     'agent/client/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
+    'agent/priority.ts': ['writeFileSync'],
     'agent/system.ts': ['openSync'],
   });
+  // Its own place among those that are ended when memory is short.
+  expect(read('agent/priority.ts').match(/writeFileSync\([^,]*/g)).toEqual([
+    "writeFileSync('/proc/self/oom_score_adj'",
+  ]);
   const opened = [...read('agent/system.ts').matchAll(/openSync\((.*?)\)/g)].map(([, args]) => args);
   expect(opened).toEqual(['place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY']);
 });
