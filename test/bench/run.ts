@@ -7,6 +7,7 @@ import { startOwnPostgres } from '../../machinedb/postgres/start.ts';
 import { openState } from '../../machinedb/state.ts';
 import { agent } from './agent.ts';
 import { boot, install } from './boot.ts';
+import { facts } from './facts.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
 import { registrations } from './registrations.ts';
@@ -18,6 +19,7 @@ const benches: Record<string, () => Promise<void>> = {
   revisions,
   inventory,
   agent,
+  facts,
   boot,
   install,
 };
