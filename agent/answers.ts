@@ -1,5 +1,5 @@
 import { ANSWERS, type System, textOf } from './system.ts';
-import { optionalTool, type ToolAnswer, type ToolName } from './tools.ts';
+import type { ToolAnswer, ToolName } from './tools.ts';
 
 /** A question to an optional tool. */
 export interface Question {
@@ -42,7 +42,7 @@ const MOST_KEPT = 1024;
  * @returns the system with each answer as a file of ANSWERS; without it where the tool is not installed. Reading one throws when
  * the tool failed (it said nothing at all), so that its facts do not vanish with it.
  */
-export async function askTools(system: System, questions: Question[], ask: Ask = optionalTool): Promise<System> {
+export async function askTools(system: System, questions: Question[], ask: Ask): Promise<System> {
   // A captured machine has its answers as files.
   if (system.root !== '') return system;
   const answers = new Map<string, Buffer | Error>();

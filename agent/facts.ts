@@ -23,9 +23,11 @@ export function observeEach(
 ): { sections: Record<string, object>; errors: Record<string, string> } {
   const sections: Record<string, object> = {};
   const errors: Record<string, string> = {};
+  // What several sections look at is looked at once in an observation, and again in the next: see parse/once.ts.
+  const now = { ...system };
   for (const [name, observe] of Object.entries(table)) {
     try {
-      const section = compact(observe(system));
+      const section = compact(observe(now));
       if (section !== undefined) sections[name] = section as object;
     } catch (error) {
       errors[name] = error instanceof Error ? error.message : String(error);

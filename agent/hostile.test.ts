@@ -99,8 +99,9 @@ const bad: Record<string, (place: string) => void> = {
 test.for(Object.keys(files))('%s missing, empty, garbage, a folder, or a FIFO', (file) => {
   const { [file]: _, ...others } = files;
   look(makeTree({ ...others, ...links }));
+  const root = makeTree({ ...others, ...links, [`${file}.beside`]: '' });
   for (const spoil of Object.values(bad)) {
-    const root = makeTree({ ...others, ...links, [`${file}.beside`]: '' });
+    rmSync(join(root, file), { recursive: true, force: true });
     spoil(join(root, file));
     const { sections, errors } = look(root);
     // Where one section fails, it says so, and the others stand.

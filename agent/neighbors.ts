@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { existsSync } from 'node:fs';
 import { type LldpNeighbor, lldpText, parseLldpIds } from './parse/lldp.ts';
 import { LLDP_NEIGHBORS, type System, textOf } from './system.ts';
 
@@ -18,6 +18,7 @@ export async function askNeighbors(
 ): Promise<System> {
   // A captured machine has its answer as a file.
   if (system.root !== '') return system;
+  if (!existsSync(socket)) return system;
   const answer = await ask(socket, timeoutMs).catch((error: Error) => error);
   const readBytes = (path: string) => {
     if (path !== LLDP_NEIGHBORS) return system.readBytes(path);
@@ -27,8 +28,9 @@ export async function askNeighbors(
   return { ...system, readBytes, read: (path) => textOf(readBytes(path)) };
 }
 
-function ask(path: string, timeoutMs: number): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
+async function ask(path: string, timeoutMs: number): Promise<Buffer | undefined> {
+  const { connect } = await import('node:net');
+  return await new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
     const connection = connect(path);

@@ -5,7 +5,6 @@ import { smartDisks, smartFile } from './sections/disks.ts';
 import { NVIDIA_SMI, NVLINK } from './sections/gpus.ts';
 import { LLDPCTL } from './sections/lldp.ts';
 import type { System } from './system.ts';
-import { optionalTool } from './tools.ts';
 
 // Idle priority makes them slow on a busy machine; nvidia-smi first wakes every GPU where nothing keeps them awake.
 const PATIENCE_MS = 30_000;
@@ -44,6 +43,12 @@ function smart(system: System): Question[] {
       maxBytes: MEBIBYTE,
     }));
 }
+
+/** Node's module that starts processes is loaded only where there is something to ask. */
+const optionalTool: Ask = async (tool, args, question) => {
+  const { optionalTool: ask } = await import('./tools.ts');
+  return await ask(tool, args, question);
+};
 
 /** Tools by the section that their answers are for. */
 const bySection: Record<string, (system: System) => Question[]> = { gpus: nvidia, disks: smart, lldp: lldpd };

@@ -129,21 +129,23 @@ function readRegular(place: string, name: string): Buffer | undefined {
   }
 }
 
+// Most files of sysfs are shorter, and are read thousands of times.
+const scratch = Buffer.alloc(16 * 1024);
+
 // st_size says 4096 (sysfs) or 0 (procfs), so the end of the file is what read() says it is.
 function readAll(file: number, name: string): Buffer {
   const parts: Buffer[] = [];
   let total = 0;
-  for (let size = 8 * 1024; ; size = Math.min(size * 4, 1024 * 1024)) {
-    const part = Buffer.allocUnsafe(size);
+  for (let into = scratch; ; into = Buffer.allocUnsafe(1024 * 1024)) {
     let filled = 0;
-    while (filled < size) {
-      const got = readSync(file, part, filled, size - filled, null);
-      if (got === 0) return Buffer.concat([...parts, part.subarray(0, filled)]);
+    while (filled < into.length) {
+      const got = readSync(file, into, filled, into.length - filled, null);
+      if (got === 0) return Buffer.concat([...parts, into.subarray(0, filled)]);
       filled += got;
       total += got;
       if (total > maxFileBytes) throw new Error(`${name} is larger than ${maxFileBytes} bytes: it was not read`);
     }
-    parts.push(part);
+    parts.push(into === scratch ? Buffer.from(into) : into);
   }
 }
 

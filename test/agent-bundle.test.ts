@@ -17,7 +17,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 /** Functions of node:fs that leave the file system as it is. */
-const harmless = /^(lstat|readdir|readFile|readlink|read|realpath|stat|fstat|close)Sync$|^constants$/;
+const harmless = /^(exists|lstat|readdir|readFile|readlink|read|realpath|stat|fstat|close)Sync$|^constants$/;
 
 /** The functions of node:fs by which a source of the bundle could change something. */
 function writers(file: string): string[] {
@@ -29,9 +29,12 @@ function writers(file: string): string[] {
   return names.filter((name) => name !== '' && !harmless.test(name)).sort();
 }
 
-/** Sources that a program which begins with `entry` can run, without those that a command loads for itself. */
-function reached(entry: string): string[] {
-  const found = new Set([entry]);
+/** What an agent that observes loads when it needs it: `run` and `capture`, the way to a server, and the optional tools. */
+const later = ['run', 'capture', 'client/http', 'priority', 'tools'].map((name) => `agent/${name}.ts`);
+
+/** Sources that an observing agent can run, without those that a command which changes something loads for itself. */
+function observing(): string[] {
+  const found = new Set(['agent/main.ts', ...later]);
   for (const file of found)
     for (const { path, kind, external } of metafile.inputs[file]!.imports)
       if (kind !== 'dynamic-import' && external !== true) found.add(path);
@@ -45,7 +48,7 @@ function modulesOf(files: string[]): string[] {
 }
 
 test('an observing agent reaches nothing that applies or installs', () => {
-  const files = reached('agent/main.ts');
+  const files = observing();
   expect(modulesOf(files)).toEqual([
     ...[
       'buffer',
@@ -70,7 +73,7 @@ test('an observing agent reaches nothing that applies or installs', () => {
 test('an observing agent can start four optional tools and no other process; what applies has a source of its own', () => {
   const starting = (files: string[]) => files.filter((file) => modulesOf([file]).includes('child_process'));
   expect(starting(Object.keys(metafile.inputs)).sort()).toEqual(['agent/command.ts', 'agent/tools.ts']);
-  expect(starting(reached('agent/main.ts'))).toEqual(['agent/tools.ts']);
+  expect(starting(observing())).toEqual(['agent/tools.ts']);
   const source = read('agent/tools.ts');
   expect(/^const tools = (.*) as const;$/m.exec(source)?.[1]).toBe("['nvidia-smi', 'smartctl', 'lldpctl', 'ipmitool']");
   expect(source.match(/import .* from 'node:child_process'|spawn\(|find\(name[^)]*\)/g)).toEqual([
@@ -86,18 +89,38 @@ test('the bundle holds ws and no other package, so not zod', () => {
   expect([...new Set(packages)]).toEqual(['ws']);
 });
 
+test('facts are told without the modules of a network, of processes, and of a session', () => {
+  const found = new Set(['agent/main.ts']);
+  for (const file of found)
+    for (const { path, kind, external } of metafile.inputs[file]!.imports)
+      if (kind !== 'dynamic-import' && external !== true) found.add(path);
+  const modules = [...found].flatMap((file) =>
+    metafile.inputs[file]!.imports.flatMap(({ path, kind, external }) =>
+      external === true && kind !== 'dynamic-import' ? path : [],
+    ),
+  );
+  expect(modules).toContain('node:fs');
+  for (const module of ['child_process', 'http', 'https', 'net', 'tls', 'zlib'])
+    expect(modules).not.toContain(`node:${module}`);
+});
+
 test('of an observing agent only the state directory and the archive of a capture are written', () => {
-  const writing = reached('agent/main.ts')
+  const writing = observing()
     .map((file) => [file, writers(file)] as const)
     .filter(([, names]) => names.length > 0);
   expect(Object.fromEntries(writing)).toEqual({
     'agent/capture.ts': ['writeFileSync'],
     'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeFileSync'],
     'agent/client/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
+    'agent/priority.ts': ['writeFileSync'],
     'agent/system.ts': ['openSync'],
     // A question to the TPM is bytes written to its device; tpm/commands.ts has those that change nothing.
     'agent/tpm/device.ts': ['close', 'open', 'read', 'write'],
   });
+  // Its own place among those that are ended when memory is short.
+  expect(read('agent/priority.ts').match(/writeFileSync\([^,]*/g)).toEqual([
+    "writeFileSync('/proc/self/oom_score_adj'",
+  ]);
   const opened = [...read('agent/system.ts').matchAll(/openSync\((.*?)\)/g)].map(([, args]) => args);
   expect(opened).toEqual(['place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY']);
   const device = read('agent/tpm/device.ts');

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Memory } from '../shared/sections/memory.ts';
 import type { Numa } from '../shared/sections/numa.ts';
+import type { Pci } from '../shared/sections/pci.ts';
 import { type DaemonProcess, startHarness } from './harness.ts';
 import { makeInitramfs } from './lab/initramfs.ts';
 import { startGuest } from './lab/qemu.ts';
@@ -35,7 +36,9 @@ const hardware = [
   '-smbios type=3,manufacturer=LabMaker,version=V3,serial=LAB-CHASSIS-1,asset=LAB-ASSET-3',
   '-smbios type=17,manufacturer=LabDimms,serial=LAB-DIMM-1,part=LAB-PART-1,speed=3200,loc_pfx=DIMM_A',
   '-netdev user,id=n0,restrict=off -device virtio-net-pci,netdev=n0,mac=52:54:00:4d:44:01,romfile=',
-  '-netdev user,id=n1 -device e1000e,netdev=n1,mac=52:54:00:4d:44:02,romfile=',
+  '-device pcie-root-port,id=root,bus=pcie.0,addr=10.0,chassis=1,slot=1 -device x3130-upstream,id=up,bus=root',
+  '-device xio3130-downstream,id=left,bus=up,chassis=2,slot=2 -device xio3130-downstream,id=right,bus=up,chassis=2,slot=3',
+  '-netdev user,id=n1 -device e1000e,netdev=n1,mac=52:54:00:4d:44:02,romfile=,bus=right',
 ]
   .join(' ')
   .split(' ');
@@ -53,7 +56,7 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
   const append = `console=ttyS0 quiet server=https://10.0.2.2:${new URL(url).port} pin=${pins.join(',')}`;
   const guest = startGuest([
     ...hardware,
-    ...`-drive file=${disk},if=none,id=d0,format=raw -device nvme,drive=d0,serial=LAB-NVME-1`.split(' '),
+    ...`-drive file=${disk},if=none,id=d0,format=raw -device nvme,drive=d0,serial=LAB-NVME-1,bus=left`.split(' '),
     ...['-kernel', kernel, '-initrd', initrd, '-append', append],
   ]);
   onTestFinished(guest.close);
@@ -113,6 +116,8 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
       transport: 'nvme',
       size_bytes: 64 * 1024 ** 2,
       rotational: false,
+      namespace: 1,
+      controller: 'nvme0',
     }),
   });
   expect(sections.nics).toEqual({
@@ -121,6 +126,23 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
   });
   expect(sections.firmware).toMatchObject({ mode: 'bios', vendor: 'LabBios', version: '7.7', date: '2023-06-07' });
   expect(sections.gpus).toBeUndefined();
+  // Two functions behind one switch: each ends a way of root port, upstream port, downstream port.
+  const pci = sections.pci as Pci;
+  const wayTo = (pciClass: string) => {
+    const [end] = Object.entries(pci).find(([, each]) => each.class === pciClass && each.parent !== undefined)!;
+    const way = [end];
+    for (let above = pci[end]?.parent; above !== undefined; above = pci[above]?.parent) way.unshift(above);
+    return way;
+  };
+  const [toDisk, toPort] = [wayTo('0x010802'), wayTo('0x020000')];
+  expect([toDisk.length, toPort.length]).toEqual([4, 4]);
+  expect(toDisk[0]).toBe('0000:00:10.0');
+  expect(toDisk.slice(0, 2)).toEqual(toPort.slice(0, 2));
+  expect(toDisk.slice(0, 3).map((each) => pci[each]?.class)).toEqual(['0x060400', '0x060400', '0x060400']);
+  const least = { expected_speed_gts: 2.5, expected_width: 1 };
+  expect(pci[toDisk[3]!]).toMatchObject({ driver: 'nvme', vendor: '0x1b36', device: '0x0010', link: least });
+  expect(pci[toPort[3]!]).toMatchObject({ driver: 'e1000e', vendor: '0x8086', device: '0x10d3', link: least });
+  for (const each of Object.values(pci)) expect(each.link?.degraded).toBeUndefined();
 
   const look = async () => await harness.call('getNode', { params: { node }, query: {} });
   expect(await look()).toMatchObject({ state: 'discovered', level: 'claimed', mode: 'observe' });

@@ -64,6 +64,19 @@ test('81 a vendor string with ANSI, HTML, a formula and a template is data every
   expect((await call('listNodes', { query: { q: HOSTILE } })).items).toMatchObject([{ id }]);
 });
 
+test('the PCI ids that a machine reports have names, by the database of the server', async () => {
+  const other = '00000000-0000-4000-8000-000000000002';
+  const pci = { '0000:02:00.0': { class: '0x020000', vendor: '0x8086', device: '0x1521' }, '0000:03:00.0': {} };
+  await putNode(db, other, { observed: { pci } });
+  const { sections, names } = await call('getObserved', { params: { node: other }, query: {} });
+  expect(sections).toEqual({ pci });
+  expect(names).toEqual({
+    '0x8086': 'Intel Corporation',
+    '0x8086:0x1521': 'I350 Gigabit Network Connection',
+    'class 0x0200': 'Ethernet controller',
+  });
+});
+
 test('a text or time that PostgreSQL does not take is refused, not a failure', async () => {
   for (const path of ['/v1/nodes?q=%00', '/v1/nodes/%00', '/v1/nodes/serial:%00']) {
     const { status, text } = await get(0, path);

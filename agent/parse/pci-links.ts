@@ -2,7 +2,8 @@ import type { PciLink } from '../../shared/sections/pci.ts';
 import type { System } from '../system.ts';
 import { isAccelerator } from './accelerators.ts';
 import { whole } from './numbers.ts';
-import type { PciFunction } from './pci.ts';
+import { once } from './once.ts';
+import { type PciFunction, pciFunctions } from './pci.ts';
 
 /** A link as its file says; speeds that power saving changes by itself are left out. */
 type Measured = Pick<PciLink, 'speed_gts' | 'width' | 'max_speed_gts' | 'max_width'>;
@@ -13,7 +14,8 @@ type Measured = Pick<PciLink, 'speed_gts' | 'width' | 'max_speed_gts' | 'max_wid
  * kernel says Unknown or x0, that hop is left out of the sum.
  * @returns link by address, for functions that have one
  */
-export function pciLinks(system: System, functions: PciFunction[]): Map<string, PciLink> {
+export const pciLinks = once((system: System): Map<string, PciLink> => {
+  const functions = pciFunctions(system);
   // An idle GPU lowers the speed of its link, and with it what the bridges above it say.
   const dynamic = new Set(functions.filter(isAccelerator).flatMap(({ address, above }) => [address, ...above]));
   const measured = new Map<string, Measured>();
@@ -29,7 +31,7 @@ export function pciLinks(system: System, functions: PciFunction[]): Map<string, 
     if (link !== undefined) links.set(each.address, isPort(each) ? link : { ...link, ...expected(each, measured) });
   }
   return links;
-}
+});
 
 function measure(system: System, folder: string, savesPower: boolean): Measured | undefined {
   const link = {

@@ -1,6 +1,7 @@
 import type { Sriov } from '../../shared/sections/pci.ts';
 import type { System } from '../system.ts';
 import { whole } from './numbers.ts';
+import { once } from './once.ts';
 
 const MOST_VIRTUAL = 256;
 const address = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
@@ -33,7 +34,7 @@ export interface PciIds {
 }
 
 /** Physical PCI functions in the order of their addresses; SR-IOV's virtual ones come and go and are not among them. */
-export function pciFunctions(system: System): PciFunction[] {
+export const pciFunctions = once((system: System): PciFunction[] => {
   const base = '/sys/bus/pci/devices';
   return system
     .list(base)
@@ -45,7 +46,7 @@ export function pciFunctions(system: System): PciFunction[] {
       const host = path.split('/').findLast((part) => /^pci[0-9a-f]{4,8}:[0-9a-f]{2}$/.test(part));
       return { address: name, folder, above, host, ...identify(system, folder) };
     });
-}
+});
 
 // One read in place of six: the kernel writes all of it into `uevent`. Captures may lack that file.
 function identify(system: System, folder: string): Pick<PciFunction, 'class' | 'driver' | 'ids'> {

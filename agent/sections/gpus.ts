@@ -4,7 +4,7 @@ import { amdGpu, nvidiaGpu } from '../parse/gpu-drivers.ts';
 import { keyed } from '../parse/keyed.ts';
 import { type NvidiaGpu, parseNvidiaSmi } from '../parse/nvidia-smi.ts';
 import { type Nvlink, parseNvlink } from '../parse/nvlink.ts';
-import { numaOf, pciFunctions } from '../parse/pci.ts';
+import { numaOf, type PciFunction, pciFunctions } from '../parse/pci.ts';
 import { distances } from '../parse/pci-distance.ts';
 import { pciLinks } from '../parse/pci-links.ts';
 import { ANSWERS, type System } from '../system.ts';
@@ -21,8 +21,12 @@ export function observe(system: System): Gpus | undefined {
   const functions = pciFunctions(system);
   const found = functions.filter(isAccelerator);
   if (found.length === 0) return undefined;
-  const links = pciLinks(system, functions);
-  const nodes = new Map(functions.map((each) => [each.address, numaOf(system, each.folder)]));
+  const links = pciLinks(system);
+  const nodes = new Map<string, number | undefined>();
+  const nodeOf = ({ address, folder }: PciFunction) => {
+    if (!nodes.has(address)) nodes.set(address, numaOf(system, folder));
+    return nodes.get(address);
+  };
   const { told, nvlinks, note } = nvidiaSmi(system);
   return keyed(
     found.map((each) => {
@@ -35,13 +39,13 @@ export function observe(system: System): Gpus | undefined {
           kind: acceleratorKind(each),
           ...each.ids,
           driver: each.driver,
-          numa_node: nodes.get(address),
+          numa_node: nodeOf(each),
           cpus: system.read(`${folder}/local_cpulist`)?.slice(0, 256),
           link: links.get(address),
           ...driver,
           ...withoutAbsent(smi),
           nvlink: smi?.uuid === undefined ? undefined : nvlinks.get(smi.uuid),
-          affinity: distances(each, functions, isAccelerator, ({ address }) => nodes.get(address)),
+          affinity: distances(each, functions, isAccelerator, nodeOf),
           note: each.ids.vendor === '0x10de' ? note : undefined,
         },
       };

@@ -9,7 +9,7 @@ export function observe(system: System): Pci | undefined {
   const functions = pciFunctions(system);
   if (functions.length === 0) return undefined;
   const slots = physicalSlots(system);
-  const links = pciLinks(system, functions);
+  const links = pciLinks(system);
   return keyed(
     functions.map(({ address, folder, above, class: pciClass, driver, ids }) => {
       const value = {

@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import { type Tree, unrollTree } from './unroll.ts';
 
-/** Path → content of a file, or the target of a link. */
-export type Tree = Record<string, string | Buffer | { link: string }>;
+export type { Tree };
 
 const made: string[] = [];
 // vitest ends its workers without their 'exit' event.
@@ -19,11 +19,6 @@ afterAll(() => {
 export function makeTree(tree: Tree): string {
   const root = mkdtempSync(join(tmpdir(), 'machinedb-tree-'));
   made.push(root);
-  for (const [path, content] of Object.entries(tree)) {
-    const place = join(root, path);
-    mkdirSync(dirname(place), { recursive: true });
-    if (typeof content === 'string' || Buffer.isBuffer(content)) writeFileSync(place, content);
-    else symlinkSync(content.link, place);
-  }
+  unrollTree(root, tree);
   return root;
 }

@@ -11,6 +11,7 @@ import { bootDecisions } from './boot-decisions.ts';
 import { bootDhcp } from './boot-dhcp.ts';
 import { bootFiles } from './boot-files.ts';
 import { bootServices } from './boot-services.ts';
+import { facts } from './facts.ts';
 import { fuzz } from './fuzz.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
@@ -23,6 +24,7 @@ const benches: Record<string, () => Promise<void>> = {
   revisions,
   inventory,
   agent,
+  facts,
   boot,
   install,
   'boot-services': bootServices,
