@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Node } from '../shared/api/nodes.ts';
+import { type AddressServer, startAddressServer } from './lab/address-server.ts';
 import { BROWNFIELD, writeBrownfield } from './lab/brownfield.ts';
 import type { Guest } from './lab/qemu.ts';
 import { catalogue, emptyDisk, type Machine, openSite, powerOn, type Site } from './lab/site.ts';
@@ -133,12 +134,14 @@ async function makeMedium(): Promise<string> {
   return out;
 }
 
-// Last: it starts the boot service anew.
+/** Starts the boot service anew, with other settings. */
+async function startAnew(environment: Record<string, string>): Promise<void> {
+  await site.harness.kill(0);
+  await site.harness.start(0, environment);
+}
+
 describe('shim is the loader', () => {
-  beforeAll(async () => {
-    await site.harness.kill(0);
-    await site.harness.start(0, { MACHINEDB_PXE_LOADER: 'shim' });
-  });
+  beforeAll(() => startAnew({ MACHINEDB_PXE_LOADER: 'shim' }));
 
   test('Secure Boot starts shim, GRUB and the signed kernel', async () => {
     expect(await discover(machineOf('SECURE', 'secure-boot'))).toMatchObject({
@@ -155,4 +158,47 @@ describe('shim is the loader', () => {
     ];
     for (const [file] of files) expect(sent().map(([, name]) => name.replace(/^\/+/, ''))).toContain(file);
   }, 400_000);
+});
+
+// Last: from here on somebody else gives the addresses.
+describe('beside another DHCP server', () => {
+  let others: AddressServer;
+  beforeAll(async () => {
+    await startAnew({ MACHINEDB_PXE_DHCP: 'proxy' });
+    others = await startAddressServer(site);
+  });
+  afterAll(() => others?.close());
+
+  /** It is discovered, with an address of theirs and a loader of ours. */
+  async function discoverBeside(name: string, firmware: Machine['firmware'], file: [string, string]): Promise<void> {
+    const machine = machineOf(name, firmware);
+    expect(await discover(machine)).toMatchObject({ state: 'discovered' });
+    expect(others.leaseOf(machine.mac)).toMatch(/^10\.77\.0\.2[0-4]\d$/);
+    expect(sent()).toContainEqual(file);
+  }
+
+  test('BIOS by a loader over TFTP', async () => {
+    await discoverBeside('PROXY-BIOS', 'bios', ['TFTP', 'undionly.kpxe']);
+  }, 400_000);
+
+  test('UEFI by PXE', async () => {
+    await discoverBeside('PROXY-UEFI', 'uefi', ['TFTP', 'snponly.efi']);
+  }, 400_000);
+
+  test('UEFI by HTTP', async () => {
+    await discoverBeside('PROXY-HTTP', 'uefi-http', ['HTTP boot', 'snponly.efi']);
+  }, 400_000);
+
+  test('Secure Boot starts shim and GRUB, which is answered', async () => {
+    await startAnew({ MACHINEDB_PXE_DHCP: 'proxy', MACHINEDB_PXE_LOADER: 'shim' });
+    const machine = machineOf('PROXY-SECURE', 'secure-boot');
+    const guest = powerOn(site, machine);
+    try {
+      // What follows is as without the other server, and takes GRUB a minute of TFTP.
+      await guest.line(/machinedb: unknown machine: it is looked at/, 200_000);
+      expect(others.leaseOf(machine.mac)).toBeDefined();
+    } finally {
+      await guest.close();
+    }
+  }, 300_000);
 });
