@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSshKey } from '../../shared/ssh-key.ts';
-import { begin, must, type Run } from '../command.ts';
+import { begin, must, type Run, type Running } from '../command.ts';
 import type { System } from '../system.ts';
 import { endTree } from './end-tree.ts';
 
@@ -26,6 +27,10 @@ export interface SshServerOptions {
   run: Run;
   system: System;
 }
+
+const LOOK_MS = 50;
+/** It takes a second on a machine that is emulated. */
+const PATIENCE_MS = 60_000;
 
 /** One key of one operator, nothing else, as root: there is no other user in the image, and no disk mounted. */
 const settings = (directory: string, port: number) => `Port ${port}
@@ -71,15 +76,33 @@ export async function startSshServer(
   const config = join(directory, 'sshd_config');
   must(run, sshd, ['-t', '-f', config]);
   const server = begin(sshd, ['-D', '-e', '-f', config]);
+  const stop = async () => {
+    if (server.pid !== undefined) await endTree(system, server.pid);
+    await server.ended;
+    rmSync(directory, { recursive: true, force: true });
+  };
+  if (!(await isListening(server, () => system.read(join(directory, 'sshd.pid')) !== undefined))) {
+    await stop();
+    throw new Error('sshd was started, and does not listen: its port may be taken');
+  }
   return {
     fingerprint: parseSshKey(hostKey)?.fingerprint ?? '',
     address,
-    async stop() {
-      if (server.pid !== undefined) await endTree(system, server.pid);
-      await server.ended;
-      rmSync(directory, { recursive: true, force: true });
-    },
+    stop,
   };
+}
+
+/** sshd writes its PID once it listens. False: it ended before, or takes too long. */
+async function isListening(server: Running, hasPid: () => boolean): Promise<boolean> {
+  let ended = false;
+  void server.ended.then(() => {
+    ended = true;
+  });
+  for (let waited = 0; waited < PATIENCE_MS && !ended; waited += LOOK_MS) {
+    if (hasPid()) return true;
+    await sleep(LOOK_MS);
+  }
+  return false;
 }
 
 async function endLeftOver(system: System, directory: string): Promise<void> {
