@@ -181,7 +181,7 @@ test('53 114 a secret is given once, at the first boot, and stands in no log, ev
   for (const text of [...Object.values(tables.rows[0] as object).map(String), logs, preview.stdout])
     expect(text).not.toContain(value);
   expect(logs).not.toContain(token);
-});
+}, 90_000);
 
 test('a secret that nobody put cannot be intended', async () => {
   await expect(intend(web1.node, 'cloud_init', { secrets: { key: { secret: 'nothing' } } })).rejects.toThrow(
@@ -218,7 +218,7 @@ test('56 113 a text that needs what the node has not is not given at all; a fiel
   await expect(intend(web1.node, 'cloud_init', { user_data: '{{ self.__init__ }}' })).rejects.toThrow(
     'cloud_init/user_data: "{{ self.__init__ }}" is no field',
   );
-});
+}, 60_000);
 
 test('the texts are merged over the layers, as all intent', async () => {
   const body = { user_data: 'of the fleet\n', vendor_data: 'vendor of {{ hostname }}\n' };
