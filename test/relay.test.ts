@@ -101,6 +101,11 @@ const history = async (node: SimulatedNode, section?: string) => {
   const { items } = await call('getHistory', { params: { node: node.node! }, query });
   return items.reverse();
 };
+const works = (work: Promise<unknown>) =>
+  work.then(
+    () => true,
+    () => false,
+  );
 const alive = (relay: RelayProcess) => relay.process.exitCode === null && relay.process.signalCode === null;
 
 test('a relay is made, listed and revoked; its token is shown once, and opens nothing but its own doors', async () => {
@@ -318,6 +323,35 @@ test('104 a relay whose queue is full acknowledges no more, and keeps booting ma
   expect(await script(relay, macOf(node))).toContain('it is approved');
   await harness.start(0);
   await expect.poll(async () => (await history(node, 'system')).length, { timeout: 30_000 }).toBe(1);
+  await relay.kill('SIGTERM');
+}, 90_000);
+
+test('what waited goes before what agents say now', async () => {
+  const relay = await startRelay('rack8', 'ams1');
+  const node = await newNode(relay, 60);
+  await expect
+    .poll(() => readFileSync(join(relay.directory, 'state/known.json'), 'utf8'), { timeout: 20_000 })
+    .toContain(node.node!);
+  await harness.kill(0);
+  node.reboot();
+  await expect.poll(() => works(node.token(relay)), { timeout: 20_000 }).toBe(true);
+  let count = 0;
+  const next = async () => {
+    const taken = await works(node.report(relay, { system: { serial: 'SIM-60', count } }));
+    if (taken) count += 1;
+    return taken;
+  };
+  while (count < 100) await next();
+  await harness.start(0);
+  // It goes on all the while, until the relay takes no more; then it begins anew, as often as it must.
+  while (await next()) await new Promise((done) => setTimeout(done, 100));
+  const again = async () => {
+    node.reboot();
+    return await next();
+  };
+  await expect.poll(again, { timeout: 40_000, interval: 1000 }).toBe(true);
+  const counts = (await history(node, 'system')).map(({ data }) => (data as { count: number }).count);
+  expect(counts).toEqual(Array.from({ length: count }, (_, i) => i));
   await relay.kill('SIGTERM');
 }, 90_000);
 

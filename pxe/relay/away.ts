@@ -38,8 +38,12 @@ export class AwayAnswers {
     this.#passes = new Passes(options.now);
   }
 
+  /** Whether what waited is being delivered: nothing more is queued then, or a busy rack would never come to its end. */
+  delivering = false;
+
   /** The centre is back: what nodes told is its to know now. */
   forget(): void {
+    this.delivering = false;
     this.#hashes.clear();
   }
 
@@ -133,6 +137,7 @@ export class AwayAnswers {
       isSignedBy(Buffer.from(public_key, 'base64'), kind, text, signature),
     );
     if (!signed) return problem(401, 'unauthenticated', "Machinedb-Signature is not the node's signature over this");
+    if (this.delivering) return problem(503, 'unavailable', 'the centre is back, and what waited goes first', 1);
     try {
       await this.#options.queue.put(said);
       return undefined;

@@ -203,13 +203,18 @@ class Running {
     while (!this.#closing.signal.aborted) {
       try {
         await this.#sync();
+        this.#away.delivering = true;
         await this.#deliver();
-        if (!this.#link.isUp) return;
+        if (!this.#link.isUp) {
+          this.#away.delivering = false;
+          return;
+        }
         this.#here = true;
         this.#away.forget();
         this.#doors?.endSessions(1008, 'the centre is back');
         return;
       } catch (error) {
+        this.#away.delivering = false;
         log.warn({ cause: (error as Error).message }, 'the centre is not settled with yet');
         if (error instanceof Away && !this.#link.isUp) return;
         await this.#rest(AGAIN_MS);
