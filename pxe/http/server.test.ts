@@ -148,7 +148,12 @@ test('34 a request that comes drop by drop is ended, and a client that hardly ta
   writeFileSync(join(directory, name), large);
   const one = { slots: 1, waiting: 9, perClient: 9, patienceMs: 15_000 };
   const limits = { files: one, decisions: one };
-  const impatient = await startBootHttp({ ...options, limits, files: filesOf(directory, { patienceMs: 600 }), idleMs: 600 });
+  const impatient = await startBootHttp({
+    ...options,
+    limits,
+    files: filesOf(directory, { patienceMs: 600 }),
+    idleMs: 600,
+  });
   const socket = connect(Number(new URL(impatient.url).port), '127.0.0.1').pause();
   socket.on('error', () => undefined);
   socket.write(`GET /files/${name} HTTP/1.1\r\nhost: x\r\n\r\n`);
