@@ -1,6 +1,7 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { InstallPhase } from '../shared/api/install-status.ts';
 import type { ImageManifest } from '../shared/boot.ts';
+import type { BootOnce, Rescue } from './boot/asked.ts';
 
 /** The tables of migrations/, as kysely sees them. `bigint` columns are read as numbers (see db.ts). */
 type Json<T = unknown> = ColumnType<T, string, string>;
@@ -40,29 +41,6 @@ export interface InstallProgress {
   /** How often it was begun. */
   attempts: number;
   at: string;
-}
-
-/** A rescue that is open: who is let in, and where. */
-export interface Rescue {
-  operator: string;
-  /** Type and base64 of the key, as authorized_keys(5) has them. */
-  key: string;
-  by: string;
-  reason: string;
-  at: string;
-  /** Where the machine's SSH server is, once it runs. */
-  host?: { address: string; fingerprint: string };
-}
-
-/** The way that the next boot goes. */
-export interface BootOnce {
-  target: 'local' | 'discovery';
-  by: string;
-  reason: string;
-  at: string;
-  until: string;
-  /** The boot that the node was in when it was asked for. */
-  boot_id: string | null;
 }
 
 /** What cloud-init told at the end of a first boot; what it did not know is absent. */

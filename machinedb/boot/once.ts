@@ -3,7 +3,7 @@ import type { OnceStatus } from '../../shared/api/rescue-status.ts';
 import type { Reader, Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
-import type { BootOnce } from '../schema.ts';
+import type { BootOnce } from './asked.ts';
 
 export interface AskedOnce {
   node: string;

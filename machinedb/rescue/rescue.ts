@@ -3,12 +3,12 @@ import type { RescueStatus } from '../../shared/api/rescue-status.ts';
 import { mergeLayers } from '../../shared/merge.ts';
 import type { SshIntended } from '../../shared/sections/ssh.ts';
 import { parseSshKey } from '../../shared/ssh-key.ts';
+import type { Rescue } from '../boot/asked.ts';
 import type { Reader, Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { newestDiscovery } from '../install/catalogue.ts';
 import { readLayers } from '../intent/layers.ts';
-import type { Rescue } from '../schema.ts';
 import { closeRescue } from './close.ts';
 
 export interface AskedRescue {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { DEFAULT_S } from '../../shared/api/rescue.ts';
 import { fingerprintOfBlob } from '../../shared/ssh-certificate.ts';
+import type { Rescue } from '../boot/asked.ts';
 import { askOnce } from '../boot/once.ts';
 import { actor, type Context, type Handlers } from '../context.ts';
 import { type Reader, transaction } from '../db.ts';
@@ -10,7 +11,6 @@ import { nodeForWrite } from '../nodes/node-ref.ts';
 import { viewNode } from '../nodes/node-view.ts';
 import { closeRescue } from '../rescue/close.ts';
 import { openRescue } from '../rescue/rescue.ts';
-import type { Rescue } from '../schema.ts';
 import { certifyRescueKey } from '../trust/ssh-host-ca.ts';
 import { nodeCaller } from './self.ts';
 

@@ -29,6 +29,13 @@ echo 'machinedb: the image could not be started'
 `);
 });
 
+test('parts of the initramfs that only this boot has come after it', () => {
+  const parts = ['d'.repeat(64), 'e'.repeat(64)];
+  expect(render({ ...linux, overlays: parts })).toContain(
+    `if initrd ${[initrd, ...parts].map((sha256) => `(tftp,10.77.0.1)/files/${sha256}`).join(' ')}; then boot; fi`,
+  );
+});
+
 test('a machine that waits asks again', () => {
   expect(render({ kind: 'wait', seconds: 60 })).toBe("echo 'machinedb: it is active'\nsleep 60\n");
 });

@@ -59,7 +59,7 @@ export function renderGrub({ spec, reason }: BootAnswer, { server, mac, argument
       const words = [...spec.arguments, ...more, ...bootif].map(quoted);
       const file = (sha256: string) => `(tftp,${server})/files/${sha256}`;
       return `${why}if linux ${[file(spec.kernel), ...words].join(' ')}; then
-  if initrd ${file(spec.initrd)}; then boot; fi
+  if initrd ${[spec.initrd, ...(spec.overlays ?? [])].map(file).join(' ')}; then boot; fi
 fi
 echo 'machinedb: the image could not be started'
 `;
