@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { maxFileBytes, openSystem } from './system.ts';
+import { makeTree } from './testing/tree.ts';
 
 let root = '';
 beforeAll(() => {
@@ -61,4 +62,16 @@ test.each(['live', 'captured'])('a FIFO and a huge file are refused by name and 
 
 test('reads procfs files, whose size is 0', () => {
   expect(openSystem().read('/proc/meminfo')).toMatch(/^MemTotal:/);
+});
+
+test('a captured sysfs that is a link stays within its root', () => {
+  const root = makeTree({ '/sys': { link: '/elsewhere' }, '/elsewhere/kernel/osrelease': 'captured\n' });
+  const system = openSystem(root);
+  expect(system.read('/sys/kernel/osrelease')).toBe('captured');
+  const out = openSystem(makeTree({ '/sys': { link: '../../../../../../sys' }, '/proc/x': '' }));
+  expect([out.read('/sys/kernel/osrelease'), out.list('/sys/class'), out.real('/sys/class/net')]).toEqual([
+    undefined,
+    [],
+    undefined,
+  ]);
 });

@@ -10,6 +10,7 @@ import {
   statSync,
 } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { posix } from 'node:path';
 import { underRoot } from './root.ts';
 
 /**
@@ -77,8 +78,24 @@ export function textOf(bytes: Buffer | undefined): string | undefined {
  */
 export function openSystem(root = ''): System {
   const base = root.replace(/\/+$/, '');
+  // Thousands of files of sysfs lie in a few hundred folders; a captured sysfs does not change.
+  const folders = new Map<string, string>();
+  const folderOf = (path: string): string | undefined => {
+    const known = folders.get(path);
+    if (known !== undefined || path === '/') return known ?? path;
+    const above = folderOf(posix.dirname(path));
+    if (above === undefined) return undefined;
+    const place = underRoot(base, posix.basename(path), 'follow', undefined, above)?.slice(base.length);
+    if (place !== undefined) folders.set(path, place);
+    return place;
+  };
+  const within = (path: string, last: 'follow' | 'link') => {
+    if (!path.startsWith('/sys/') || path.includes('/../')) return underRoot(base, path, last);
+    const folder = folderOf(posix.dirname(path));
+    return folder === undefined ? undefined : underRoot(base, posix.basename(path), last, undefined, folder);
+  };
   const at = (path: string, last?: 'link') =>
-    base === '' ? path : orAbsent(() => underRoot(base, path, last ?? 'follow'));
+    base === '' ? path : orAbsent(() => within(path.replace(/\/+$/, ''), last ?? 'follow'));
   const bytes = (path: string) => {
     if (base === '' && path === ADDRESSES) return Buffer.from(liveAddresses());
     const place = at(path);
