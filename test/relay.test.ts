@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ const relays: RelayProcess[] = [];
 afterAll(async () => {
   for (const relay of relays) await relay.kill();
   await harness.close();
+  rmSync(images, { recursive: true, force: true });
 });
 
 function put(bytes: Buffer): { sha256: string; size: number } {
