@@ -78,7 +78,9 @@ export function buildRoot({
   // The kernel's package and a trigger would each make the same initramfs (kernel-img.conf(5), INITRD): it is made once, at the end.
   // What a build that dies leaves is thrown away, so that dpkg need not wait for the disk (dpkg(1), DPKG_FORCE).
   const env = { INITRD: 'No', DPKG_FORCE: 'unsafe-io' };
-  run('mmdebstrap', [...options, ...excludes, '--skip=cleanup/reproducible', suite, root], { env });
+  // It mounts /proc and /sys below the root; when it is killed they must not stay, for whoever removes the root.
+  const alone = ['--mount', '--propagation', 'private', 'mmdebstrap'];
+  run('unshare', [...alone, ...options, ...excludes, '--skip=cleanup/reproducible', suite, root], { env });
   cpSync(join(import.meta.dirname, 'root'), root, { recursive: true });
   chmodSync(join(root, 'usr/lib/machinedb/grow-root'), 0o755);
   copyFileSync(agent, join(root, 'usr/bin/machinedb-agent'));

@@ -31,7 +31,9 @@ for (const [suite, more] of Object.entries(suites)) {
   ];
   // What a build that dies leaves is thrown away, so that dpkg need not wait for the disk (dpkg(1), DPKG_FORCE).
   const env = { ...process.env, DPKG_FORCE: 'unsafe-io' };
-  execFileSync('mmdebstrap', ['--quiet', ...options, suite, half], { stdio: ['ignore', 'ignore', 'inherit'], env });
+  // mmdebstrap mounts /proc and /sys below the tree; if it is killed they must not stay, for whoever removes the tree.
+  const words = ['--mount', '--propagation', 'private', 'mmdebstrap', '--quiet', ...options, suite, half];
+  execFileSync('unshare', words, { stdio: ['ignore', 'ignore', 'inherit'], env });
   renameSync(half, tree);
 }
 process.stdout.write(directory);
