@@ -4,9 +4,9 @@ import {
   type Applied,
   type ApplyOptions,
   applyWanted,
-  isAsWanted,
   mendWhileAway,
   proveBoot,
+  standingOf,
   undo,
 } from './apply/apply.ts';
 import { arm } from './apply/arm.ts';
@@ -42,6 +42,12 @@ export interface Management {
 }
 
 /**
+ * How long what the files say may be on its way, after a boot or a cable that was out, before it is configured once more: a bridge has no
+ * carrier until it forwards, which takes twice its forward delay of 15 s (IEEE 802.1D, 8.10.2), and addresses show with the carrier.
+ */
+const ON_ITS_WAY_MS = 45_000;
+
+/**
  * The duty of an installed node: to be as wanted, if its intent says so (mode `enforce`), or to tell what it would do (`plan`).
  * What an earlier run of the agent did not confirm is undone first.
  */
@@ -53,6 +59,8 @@ export function managementDuty(management: Management): Duty {
   const absence = absenceNotice(management);
   const askTurn = turnAsker(log);
   let told = '';
+  /** Since when what the files say does not show; milliseconds of the clock. */
+  let missing: number | undefined;
   const tell = async (door: Door, generation: number, applied: Applied) => {
     if (applied.outcome === 'skipped') return;
     const body = JSON.stringify({ generation, ...applied, reason: applied.reason?.slice(0, 1000) });
@@ -93,9 +101,14 @@ export function managementDuty(management: Management): Duty {
         host: door.server.url.hostname,
       });
       const begun = readPending(state)?.boot === bootId;
-      if (mode === 'enforce' && !begun && !(await isAsWanted(await optionsFor('plan')))) {
-        if (!(await askTurn(door, signed.generation))) return false;
-        told = '';
+      if (mode === 'enforce' && !begun) {
+        const standing = standingOf(await optionsFor('plan'));
+        missing = standing === 'missing' ? (missing ?? management.clock()) : undefined;
+        if (missing !== undefined && management.clock() < missing + ON_ITS_WAY_MS) return false;
+        if (standing !== 'same') {
+          if (!(await askTurn(door, signed.generation))) return false;
+          told = '';
+        }
       }
       const options = await optionsFor(mode);
       const applied = await (begun ? proveBoot(options) : applyWanted(options)).catch(

@@ -2,7 +2,7 @@ import { differences, isDegradation } from '../../shared/diff.ts';
 import type { Run } from '../command.ts';
 import type { Facts } from '../facts.ts';
 import { arm, disarm } from './arm.ts';
-import { describeChange, order, type Section } from './change.ts';
+import { type Change, describeChange, order, type Section } from './change.ts';
 import { configureAgain, ServerAway, waitForProof } from './confirm.ts';
 import { writeFile } from './files.ts';
 import { linksOf, type Way, wayTo } from './network/links.ts';
@@ -69,7 +69,10 @@ export async function applyWanted(given: ApplyOptions): Promise<Applied> {
   const facts = options.observe();
   const { sections, changes } = planChanges({ root, run, wanted, facts });
   if (sections.length === 0) return { outcome: 'same', steps: [] };
-  const steps = [...changes.map(describeChange), ...sections.map((section) => `reload ${section}`)];
+  const steps = [
+    ...changes.map(describeChange),
+    ...sections.map((section) => describeReload(section, changes, options, facts)),
+  ];
   if (mode === 'plan') return { outcome: 'planned', steps };
   dropStaged(state, generation);
   const undone = lastUndone(state);
@@ -117,22 +120,18 @@ export async function applyWanted(given: ApplyOptions): Promise<Applied> {
 }
 
 /**
- * Whether nothing is to be changed, but maybe a certificate. What the files say already may still be on its way, as after a boot:
- * it has its time before it counts as missing. A plan that cannot be made is told of by the apply.
+ * How a machine stands to what is wanted, but for certificates that end: `missing` is what its files say already and does not show. A
+ * plan that cannot be made is told of by the apply.
  */
-export async function isAsWanted(
-  given: Pick<ApplyOptions, 'root' | 'state' | 'run' | 'wanted' | 'observe' | 'clock' | 'sleep'>,
-): Promise<boolean> {
-  const { root, run, observe, clock, sleep } = given;
-  const wanted = withoutReleased(given);
-  for (const end = clock() + SETTLE_MS; ; await sleep(AGAIN_MS)) {
-    try {
-      const { sections, changes } = planChanges({ root, run, wanted, facts: observe() });
-      if (sections.length === 0) return true;
-      if (changes.length > 0 || clock() >= end) return false;
-    } catch {
-      return false;
-    }
+export function standingOf(
+  given: Pick<ApplyOptions, 'root' | 'state' | 'run' | 'wanted' | 'observe'>,
+): 'same' | 'missing' | 'different' {
+  const { root, run, observe } = given;
+  try {
+    const { sections, changes } = planChanges({ root, run, wanted: withoutReleased(given), facts: observe() });
+    return sections.length === 0 ? 'same' : changes.length === 0 ? 'missing' : 'different';
+  } catch {
+    return 'different';
   }
 }
 
@@ -270,6 +269,19 @@ function undoableDifferences(wanted: Wanted, facts: Facts, section: Section) {
   return differences(wanted[section], facts.sections[section]).filter(({ path }) => !isDegradation(section, path));
 }
 
+/** The first thing that is not as wanted, in words. */
+function describeDifference(wanted: Wanted, facts: Facts, section: Section, when = ''): string {
+  const [first] = undoableDifferences(wanted, facts, section);
+  const got = first?.got === undefined ? 'nothing' : JSON.stringify(first.got);
+  return `${section}${first?.path} is ${got}${when}, wanted ${JSON.stringify(first?.expected)}`;
+}
+
+/** A reload that no file asks for says why it is done. */
+function describeReload(section: Section, changes: Change[], { wanted }: ApplyOptions, facts: Facts): string {
+  const why = changes.some((each) => each.section === section) ? '' : `: ${describeDifference(wanted, facts, section)}`;
+  return `reload ${section}${why}`;
+}
+
 /** What was applied must show. */
 async function settle(
   { wanted, observe, clock, sleep }: ApplyOptions,
@@ -281,11 +293,7 @@ async function settle(
     const [section] = sections.filter((each) => isDifferent(wanted, facts, each));
     if (section === undefined) return;
     if (clock() >= end) {
-      const [first] = undoableDifferences(wanted, facts, section);
-      const got = first?.got === undefined ? 'nothing' : JSON.stringify(first.got);
-      throw new Error(
-        `${section}${first?.path} is ${got} after it was applied, wanted ${JSON.stringify(first?.expected)}`,
-      );
+      throw new Error(describeDifference(wanted, facts, section, ' after it was applied'));
     }
     await sleep(AGAIN_MS);
   }

@@ -83,11 +83,12 @@ test('it carries the image, and in an initramfs of its own where the service is,
   const unpacked = join(directory, 'told');
   mkdirSync(unpacked);
   execFileSync('cpio', ['-i', '--quiet'], { cwd: unpacked, input: readFileSync(join(out, 'boot/told')) });
-  const all = ['url', 'pin', 'files', 'join-token'].map((name) => join(unpacked, 'etc/machinedb', name));
+  const all = ['url', 'pin', 'files', 'time', 'join-token'].map((name) => join(unpacked, 'etc/machinedb', name));
   expect(all.map((path) => readFileSync(path, 'utf8').trim())).toEqual([
-    ...['https://10.77.0.1:4280', `${'b'.repeat(64)},${'c'.repeat(64)}`, 'http://10.77.0.1:4281/files', 'mdbj_secret'],
+    ...['https://10.77.0.1:4280', `${'b'.repeat(64)},${'c'.repeat(64)}`, 'http://10.77.0.1:4281/files'],
+    ...[String(Date.parse('2026-11-22T05:00:00Z') / 1000), 'mdbj_secret'],
   ]);
-  expect(all.map((path) => statSync(path).mode & 0o777)).toEqual([0o600, 0o600, 0o600, 0o600]);
+  expect(all.map((path) => statSync(path).mode & 0o777)).toEqual(all.map(() => 0o600));
 });
 
 test('of a damaged image, or of one that is not for discovery, no medium is made', async () => {

@@ -65,7 +65,7 @@ export async function buildIso({ manifest, directory, told, arguments: more, out
     // Debian's signed GRUB for CDs looks for a medium with this file.
     write('.disk/info', `MachineDB ${manifest.name}\n`);
     write('boot/grub/grub.cfg', config(more));
-    write('boot/told', cpio(toldEntries(told)));
+    write('boot/told', cpio(toldEntries(told, seconds)));
     put('boot/kernel', join(directory, 'files', kernel.sha256));
     put('boot/initrd', join(directory, 'files', initrd.sha256));
     put('boot/grub/bios.img', makeCdGrub(join(work, 'grub')));
@@ -91,8 +91,15 @@ const xorriso = [
 ];
 
 /** An initramfs beside the image's: the kernel unpacks it over that (Linux, Documentation/driver-api/early-userspace). */
-function toldEntries({ url, pins, files, joinToken }: Told) {
-  const all = { url, pin: pins.join(','), files, ...(joinToken === undefined ? {} : { 'join-token': joinToken }) };
+/** @param builtAt of the image, seconds since 1970: a clock that says less, or ten years more, is set to it */
+function toldEntries({ url, pins, files, joinToken }: Told, builtAt: number) {
+  const all = {
+    url,
+    pin: pins.join(','),
+    files,
+    time: String(builtAt),
+    ...(joinToken === undefined ? {} : { 'join-token': joinToken }),
+  };
   return Object.entries(all).map(([name, text]) => ({
     ...({ kind: 'file', path: `etc/machinedb/${name}`, mode: 0o600 } as const),
     data: Buffer.from(`${text}\n`),
