@@ -135,7 +135,7 @@ async function makeMedium(): Promise<string> {
 }
 
 /** Starts the boot service anew, with other settings. */
-async function startAnew(environment: Record<string, string>): Promise<void> {
+async function startAnew(environment: NodeJS.ProcessEnv): Promise<void> {
   await site.harness.kill(0);
   await site.harness.start(0, environment);
 }
@@ -162,9 +162,11 @@ describe('shim is the loader', () => {
 
 // Last: from here on somebody else gives the addresses.
 describe('beside another DHCP server', () => {
+  /** What the site says of addresses is another's to say. */
+  const beside = { MACHINEDB_PXE_DHCP: 'proxy', MACHINEDB_PXE_POOL: undefined, MACHINEDB_PXE_ROUTER: undefined };
   let others: AddressServer;
   beforeAll(async () => {
-    await startAnew({ MACHINEDB_PXE_DHCP: 'proxy' });
+    await startAnew(beside);
     others = await startAddressServer(site);
   });
   afterAll(() => others?.close());
@@ -190,7 +192,7 @@ describe('beside another DHCP server', () => {
   }, 400_000);
 
   test('Secure Boot starts shim and GRUB, which is answered', async () => {
-    await startAnew({ MACHINEDB_PXE_DHCP: 'proxy', MACHINEDB_PXE_LOADER: 'shim' });
+    await startAnew({ ...beside, MACHINEDB_PXE_LOADER: 'shim' });
     const machine = machineOf('PROXY-SECURE', 'secure-boot');
     const guest = powerOn(site, machine);
     try {

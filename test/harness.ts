@@ -30,7 +30,8 @@ export interface Harness {
   /** Ends a daemon without warning (SIGKILL) and waits until it is gone. */
   kill(index: 0 | 1): Promise<void>;
   /** Starts a daemon again on its state directory and its port, with these settings besides its own. */
-  start(index: 0 | 1, environment?: Record<string, string>): Promise<void>;
+  /** @param environment settings besides; undefined takes one away */
+  start(index: 0 | 1, environment?: NodeJS.ProcessEnv): Promise<void>;
   directory: string;
   close(): Promise<void>;
 }
@@ -56,7 +57,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const database =
     options.databaseUrl === undefined ? await createDatabase() : { url: options.databaseUrl, drop: async () => {} };
   const ports: [number, number] = [0, 0];
-  const start = async (index: 0 | 1, more: Record<string, string> = {}) => {
+  const start = async (index: 0 | 1, more: NodeJS.ProcessEnv = {}) => {
     const stateDirectory = join(directory, `state${index}`);
     mkdirSync(stateDirectory, { mode: 0o700, recursive: true });
     // The second daemon gets the key-encryption key as an operator would give it: a copy of the first one's file.
@@ -122,7 +123,7 @@ async function createDatabase(): Promise<{ url: string; drop: () => Promise<void
 async function startProcess(
   stateDirectory: string,
   inside: string[],
-  environment: Record<string, string>,
+  environment: NodeJS.ProcessEnv,
 ): Promise<DaemonProcess> {
   const [program, ...args] = [...inside, process.execPath, join(root, 'machinedb/main.ts')];
   const child = spawn(program!, args, {
