@@ -35,7 +35,8 @@ beforeAll(async () => {
   await site.machinedb('network', 'put', 'uplinks', '--cidr', '10.1.1.0/24');
   await site.machinedb('network', 'put', 'loopbacks', '--cidr', '10.9.0.0/24');
   await rack.intend('router', 'ssh', sshIntent(rack.publicKey));
-  await rack.intend('router', 'network', network);
+  // The first change, of a machine that is still booting and starts FRR, has more than the usual minute.
+  await rack.intend('router', 'network', { ...network, confirm_within_s: 180 });
   await rack.intend('router', 'bgp', bgp(65001));
   topOfRack = openFrrHost('bgpd=yes\nbfdd=yes\n');
   const taps = [site.network.tap(), site.network.wire(topOfRack.name, 'swp1')];
@@ -46,6 +47,7 @@ beforeAll(async () => {
   };
   guest = powerOnInstalled(site, machine, taps);
   node = await rack.admit('BGP-1', 'router.lab.example.org', 'router');
+  await rack.intend('router', 'network', network);
 }, 900_000);
 afterAll(async () => {
   await guest?.close();
