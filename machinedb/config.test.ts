@@ -50,12 +50,12 @@ test('all that is wrong with the boot service’s settings is told at once, each
       'MACHINEDB_PXE_RA: expected an IPv6 prefix of 64 bits, such as fd77::/64',
     ].join('\n  '),
   );
-  expect(() =>
-    readConfig({ MACHINEDB_PXE_DHCP: 'proxy', MACHINEDB_PXE_ROUTER: '10.77.0.1', MACHINEDB_PXE_RA_DNS: 'fd77::1' }),
-  ).toThrow(
+  const beside = { MACHINEDB_PXE_DHCP: 'proxy', MACHINEDB_PXE_LOADER: 'shim', MACHINEDB_PXE_ROUTER: '10.77.0.1' };
+  expect(() => readConfig({ ...beside, MACHINEDB_PXE_RA_DNS: 'fd77::1' })).toThrow(
     [
       'settings are wrong; correct them in the environment:',
       'MACHINEDB_PXE_ROUTER: with MACHINEDB_PXE_DHCP=proxy another server gives addresses: take one of both away',
+      'MACHINEDB_PXE_LOADER: with MACHINEDB_PXE_DHCP=proxy the signed GRUB looks for its files at the other server: give the addresses here, or start iPXE',
       'MACHINEDB_PXE_RA_DNS: name servers are advertised with a prefix: set MACHINEDB_PXE_RA, too',
     ].join('\n  '),
   );

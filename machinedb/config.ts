@@ -192,6 +192,11 @@ function contradictions(environment: Record<string, string | undefined>): string
     for (const name of ['MACHINEDB_PXE_POOL', 'MACHINEDB_PXE_ROUTER', 'MACHINEDB_PXE_DNS', 'MACHINEDB_PXE_LEASE_S'])
       if (isSet(name))
         wrong.push(`${name}: with MACHINEDB_PXE_DHCP=proxy another server gives addresses: take one of both away`);
+    // Seen with Debian's signed GRUB 2.06: it goes by the DHCP answer alone, and not by that of ProxyDHCP.
+    if (environment.MACHINEDB_PXE_LOADER === 'shim')
+      wrong.push(
+        'MACHINEDB_PXE_LOADER: with MACHINEDB_PXE_DHCP=proxy the signed GRUB looks for its files at the other server: give the addresses here, or start iPXE',
+      );
   }
   if (isSet('MACHINEDB_PXE_RA_DNS') && !isSet('MACHINEDB_PXE_RA'))
     wrong.push('MACHINEDB_PXE_RA_DNS: name servers are advertised with a prefix: set MACHINEDB_PXE_RA, too');

@@ -141,7 +141,7 @@ export function emptyDisk(site: Site, name: string): string {
 
 /**
  * Powers a machine on. Its network card has no iPXE in it: UEFI boots by its own PXE, BIOS by a PXE stack that, like a card's
- * ROM, knows DHCP and TFTP, and starts what they give it.
+ * ROM, knows DHCP, ProxyDHCP and TFTP, and starts what they give it.
  */
 export function powerOn(site: Site, machine: Machine): Guest {
   const all = [...hardware(site, machine), ...firmware(site, machine), ...(machine.more ?? [])];
@@ -200,8 +200,10 @@ const ROM = `#!ipxe
 set user-class rom
 :again
 dhcp net0 || goto wait
-echo LAB rom got \${filename} from \${next-server}
-chain tftp://\${next-server}/\${filename} || goto wait
+set server:ipv4 \${next-server}
+isset \${proxydhcp/next-server} && set server:ipv4 \${proxydhcp/next-server} ||
+echo LAB rom got \${filename} from \${server}
+chain tftp://\${server}/\${filename} || goto wait
 :wait
 sleep 2
 goto again
