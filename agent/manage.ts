@@ -42,8 +42,8 @@ export interface Management {
 }
 
 /**
- * How long what the files say may be on its way, after a boot or a cable that was out, before it is configured once more: a bridge has no
- * carrier until it forwards, which takes twice its forward delay of 15 s (IEEE 802.1D, 8.10.2), and addresses show with the carrier.
+ * How long what the files say may be on its way, after a boot or a cable that was out, before it is configured once more: a bridge with a
+ * spanning tree has no carrier until it forwards, after twice its forward delay of 15 s (IEEE 802.1D), and addresses show with the carrier.
  */
 const ON_ITS_WAY_MS = 45_000;
 

@@ -16,7 +16,6 @@ const interfaces = {
   mgmt: { match: { name: 'ens9' }, addresses: { a: { network: 'mgmt' } } },
   uplink: { match: { mac: '52:54:00:00:00:01' } },
   odd: { match: { mac: '52:54:00:00:00:02' } },
-  gone: { match: { mac: '52:54:00:00:00:99' } },
   loopback: { match: { name: 'lo' }, addresses: { a: { network: 'loop' }, b: { network: 'loop' } } },
 };
 

@@ -67,20 +67,29 @@ test('given gateway and DNS go before those of the network', () => {
   });
 });
 
-test('a port that no port fits, and one that two interfaces mean, are told', () => {
-  const interfaces = {
-    a: { match: { mac: '52:54:00:00:00:99' } },
-    b: { match: { driver: 'e1000e' }, mtu: 1500 },
-    c: { match: { pci: '0000:3c:00.0' }, mtu: 9000 },
-  };
-  const { wanted, problems } = resolve({ intent: { network: { interfaces } }, observed, allocations: [], networks });
-  expect(wanted).toEqual({ network: { interfaces: { ens2: { mtu: 1500 } } } });
+test('an interface that no port fits is told, and the network is left alone as a whole: its driver may be late', () => {
+  const interfaces = { a: { match: { mac: '52:54:00:00:00:99' } }, b: { match: { driver: 'e1000e' }, mtu: 1500 } };
+  const bgp = { asn: 65101, router_id: '10.0.0.7', neighbors: { b: { interface: 'b', remote_as: 65001 } } };
+  const intent: Intent = { hostname: { hostname: 'n1' }, network: { interfaces }, bgp };
+  const { wanted, problems } = resolve({ intent, observed, allocations: [], networks });
+  expect(wanted).toEqual({ hostname: { hostname: 'n1' } });
   expect(problems).toEqual([
     {
       section: 'network',
       path: '/interfaces/a',
       message: 'no port of this machine matches {"mac":"52:54:00:00:00:99"}',
     },
+  ]);
+});
+
+test('a port that two interfaces mean is told', () => {
+  const interfaces = {
+    b: { match: { driver: 'e1000e' }, mtu: 1500 },
+    c: { match: { pci: '0000:3c:00.0' }, mtu: 9000 },
+  };
+  const { wanted, problems } = resolve({ intent: { network: { interfaces } }, observed, allocations: [], networks });
+  expect(wanted).toEqual({ network: { interfaces: { ens2: { mtu: 1500 } } } });
+  expect(problems).toEqual([
     {
       section: 'network',
       path: '/interfaces/c',

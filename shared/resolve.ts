@@ -105,8 +105,8 @@ export function resolve(input: ResolveInput): Resolved {
   const problems: Unresolvable[] = [];
   const hostname = resolveHostname(intent.hostname);
   const resolved = resolveNetwork(input, problems);
-  // Half a network would take away what the machine has: without all its addresses and neighbours it is left alone.
-  const cabled = hasNeighbors(intent, input.observed);
+  // Half a network would take away what the machine has: without all its addresses and ports it is left alone.
+  const cabled = hasPorts(intent, input.observed);
   const network = cabled && hasAll(demands(intent), input.allocations) ? resolved : undefined;
   const bgp = resolveBgp(bgpInput(input, resolved), problems);
   const wanted: Record<string, unknown> = {
@@ -114,7 +114,7 @@ export function resolve(input: ResolveInput): Resolved {
     network,
     bgp: cabled ? bgp : undefined,
     ssh: resolveSsh(
-      { intended: intent.ssh, observed: input.observed.ssh, ca: input.sshCa, names: namesOf(hostname, network) },
+      { intended: intent.ssh, observed: input.observed.ssh, ca: input.sshCa, names: namesOf(hostname, resolved) },
       problems,
     ),
     repos: resolveRepos(intent.repos, input.observed.repos),
@@ -136,10 +136,10 @@ function hasAll(asked: Demand[], allocations: Allocated[]): boolean {
   );
 }
 
-/** Whether each interface that is told by its neighbour has a port: neighbours go and come back with the link. */
-function hasNeighbors({ network }: Intent, observed: Record<string, unknown>): boolean {
+/** Whether each interface has its port: neighbours go and come back with the link, and a driver may be late, or give up. */
+function hasPorts({ network }: Intent, observed: Record<string, unknown>): boolean {
   return Object.entries(network?.interfaces ?? {}).every(
-    ([logical, { match }]) => match?.lldp === undefined || interfaceName(logical, match, observed) !== undefined,
+    ([logical, { match }]) => match === undefined || interfaceName(logical, match, observed) !== undefined,
   );
 }
 

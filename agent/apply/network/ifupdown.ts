@@ -8,18 +8,23 @@ export const IFUPDOWN = '/etc/network/interfaces.d/machinedb';
 /** How networking.service of ifupdown2 is ordered: as Debian ships it, it waits for nothing. */
 export const IFUPDOWN2_UNIT = '/etc/systemd/system/networking.service.d/10-machinedb.conf';
 /**
- * Ports that udev brings are there, the disk is writable, and a change that was not confirmed is undone before it reads its files;
- * what needs a network waits for it.
+ * The ports are there (or 90 s are over: systemd-system.conf(5), DefaultDeviceTimeoutSec), the disk is writable, and a change that was
+ * not confirmed is undone before it reads its files; what needs a network waits for it.
  */
-const unit = `${header}
+function unitOf(interfaces: Interfaces): string {
+  // What nothing makes is there when its driver is.
+  const ports = Object.keys(interfaces).filter((name) => name !== 'lo' && interfaces[name]!.kind === undefined);
+  const devices = ports.sort().map((name) => ` sys-subsystem-net-devices-${name.replaceAll('-', '\\x2d')}.device`);
+  return `${header}
 [Unit]
-Wants=network-pre.target
-After=local-fs.target systemd-modules-load.service systemd-sysctl.service systemd-udev-trigger.service network-pre.target
+Wants=network-pre.target${devices.join('')}
+After=local-fs.target systemd-modules-load.service systemd-sysctl.service systemd-udev-trigger.service network-pre.target${devices.join('')}
 Before=network.target
 
 [Service]
 ExecStartPre=-udevadm settle --timeout=60
 `;
+}
 
 const kernelName = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/;
 
@@ -38,7 +43,7 @@ export function ifupdownFiles(interfaces: Interfaces, macs: Record<string, strin
   const stanzas = inOrder(interfaces).flatMap(([name, each]) => ['', ...stanzasOf(name, each, macs, flavour)]);
   return {
     [IFUPDOWN]: { text: `${[header, ...stanzas].join('\n')}\n`, mode: 0o644 },
-    ...(flavour === 'ifupdown2' ? { [IFUPDOWN2_UNIT]: { text: unit, mode: 0o644 } } : {}),
+    ...(flavour === 'ifupdown2' ? { [IFUPDOWN2_UNIT]: { text: unitOf(interfaces), mode: 0o644 } } : {}),
   };
 }
 
