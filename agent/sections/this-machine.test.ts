@@ -68,7 +68,7 @@ const dmi = spawnSync('dmidecode', [], { encoding: 'utf8' });
 const blocks = dmi.status === 0 ? parseDmidecode(dmi.stdout) : [];
 if (blocks.length === 0) console.warn('this machine has no SMBIOS: the comparison with dmidecode is skipped');
 
-test.skipIf(blocks.length === 0)('dmidecode: system, board, chassis and modules', () => {
+test.skipIf(blocks.length === 0)('dmidecode: system, board, chassis and modules, of tables that no CI machine has', () => {
   const field = (type: number, key: string) => {
     const value = blocks.find((block) => block.type === type)?.fields.get(key);
     return value === 'Not Specified' ? undefined : known(value);
