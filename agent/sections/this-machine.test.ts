@@ -68,27 +68,30 @@ const dmi = spawnSync('dmidecode', [], { encoding: 'utf8' });
 const blocks = dmi.status === 0 ? parseDmidecode(dmi.stdout) : [];
 if (blocks.length === 0) console.warn('this machine has no SMBIOS: the comparison with dmidecode is skipped');
 
-test.skipIf(blocks.length === 0)('dmidecode: system, board, chassis and modules, of tables that no CI machine has', () => {
-  const field = (type: number, key: string) => {
-    const value = blocks.find((block) => block.type === type)?.fields.get(key);
-    return value === 'Not Specified' ? undefined : known(value);
-  };
-  const { board, chassis, ...system } = observeSystem(machine)!;
-  expect(system).toMatchObject({
-    manufacturer: field(1, 'Manufacturer'),
-    product: field(1, 'Product Name'),
-    version: field(1, 'Version'),
-    serial: field(1, 'Serial Number'),
-    uuid: knownUuid(field(1, 'UUID')),
-    family: field(1, 'Family'),
-    sku: field(1, 'SKU Number'),
-  });
-  expect(board).toMatchObject({ manufacturer: field(2, 'Manufacturer'), serial: field(2, 'Serial Number') });
-  expect(chassis).toMatchObject({ manufacturer: field(3, 'Manufacturer'), serial: field(3, 'Serial Number') });
-  const sizes = blocks.filter(({ type }) => type === 17).map(({ fields }) => bytesOf(fields.get('Size')));
-  const dimms = Object.values(observeMemory(machine)?.dimms ?? {});
-  expect(dimms.map(({ size_bytes }) => size_bytes).sort()).toEqual(sizes.filter((size) => size > 0).sort());
-});
+test.skipIf(blocks.length === 0)(
+  'dmidecode: system, board, chassis and modules, of tables that no CI machine has',
+  () => {
+    const field = (type: number, key: string) => {
+      const value = blocks.find((block) => block.type === type)?.fields.get(key);
+      return value === 'Not Specified' ? undefined : known(value);
+    };
+    const { board, chassis, ...system } = observeSystem(machine)!;
+    expect(system).toMatchObject({
+      manufacturer: field(1, 'Manufacturer'),
+      product: field(1, 'Product Name'),
+      version: field(1, 'Version'),
+      serial: field(1, 'Serial Number'),
+      uuid: knownUuid(field(1, 'UUID')),
+      family: field(1, 'Family'),
+      sku: field(1, 'SKU Number'),
+    });
+    expect(board).toMatchObject({ manufacturer: field(2, 'Manufacturer'), serial: field(2, 'Serial Number') });
+    expect(chassis).toMatchObject({ manufacturer: field(3, 'Manufacturer'), serial: field(3, 'Serial Number') });
+    const sizes = blocks.filter(({ type }) => type === 17).map(({ fields }) => bytesOf(fields.get('Size')));
+    const dimms = Object.values(observeMemory(machine)?.dimms ?? {});
+    expect(dimms.map(({ size_bytes }) => size_bytes).sort()).toEqual(sizes.filter((size) => size > 0).sort());
+  },
+);
 
 test('systeminformation: what it does not invent', async () => {
   const [cpu, memory, os, system] = await Promise.all([
