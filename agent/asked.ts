@@ -6,7 +6,7 @@ import { askDevice } from './tpm/device.ts';
 /** What the agent asks of others, and how patiently. */
 export interface Doors {
   tpm: () => Promise<object | undefined>;
-  /** undefined: there is none, or programs may not be started, as by an agent that only observes. */
+  /** undefined: there is none, or nothing to ask it with. */
   bmc: () => Promise<object | undefined>;
   /** Milliseconds; may begin anywhere. */
   now: () => number;
