@@ -26,6 +26,13 @@ const target = join(dist, 'machinedb-agent');
 const stamp = join(dist, 'machinedb-agent.inputs');
 const runtime = createRequire(import.meta.url).resolve(`node-linux-${process.arch}/bin/node`);
 
+/** Node's own settings of an executable (Node.js, "Single executable applications"). */
+const seaConfig = {
+  ...{ disableExperimentalSEAWarning: true, useSnapshot: false, useCodeCache: true },
+  // It idles for all its life beside somebody's work: a small young generation, and no threads that wait to collect garbage.
+  execArgv: ['--max-semi-space-size=1', '--v8-pool-size=0'],
+};
+
 /** What the executable is made of: when this is unchanged, so is the executable. */
 function inputs(): string {
   const hash = createHash('sha256').update(process.version).update(process.arch);
@@ -50,7 +57,7 @@ async function make(work: string): Promise<void> {
   await sea(bundle, {
     targets: [{ platform: 'linux', arch: process.arch as 'x64', nodeRange: 'node24', output }],
     nodePath: node,
-    seaConfig: { disableExperimentalSEAWarning: true, useSnapshot: false, useCodeCache: true },
+    seaConfig,
   });
   renameSync(output, target);
 }

@@ -2,11 +2,13 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readlinkSync,
   readSync,
   realpathSync,
+  type Stats,
   statSync,
 } from 'node:fs';
 import { networkInterfaces } from 'node:os';
@@ -96,10 +98,19 @@ export function openSystem(root = ''): System {
   };
   const at = (path: string, last?: 'link') =>
     base === '' ? path : orAbsent(() => within(path.replace(/\/+$/, ''), last ?? 'follow'));
+  /** Where a file is that is to be read, and what it is; one of a captured sysfs is looked at once. */
+  const found = (path: string): Found | undefined => {
+    if (base === '' || !path.startsWith('/sys/') || /\/\.{0,2}(\/|$)/.test(path)) return stand(at(path));
+    const folder = folderOf(posix.dirname(path));
+    if (folder === undefined) return undefined;
+    const place = `${base}${folder}/${posix.basename(path)}`;
+    const stat = lstatSync(place, { throwIfNoEntry: false });
+    return stat?.isSymbolicLink() ? stand(at(path)) : stat && { place, stat };
+  };
   const bytes = (path: string) => {
     if (base === '' && path === ADDRESSES) return Buffer.from(liveAddresses());
-    const place = at(path);
-    return place === undefined ? undefined : readRegular(place, path);
+    const file = orAbsent(() => found(path));
+    return file && readRegular(file, path);
   };
   return {
     root: base,
@@ -130,10 +141,19 @@ function liveAddresses(): string {
   return lines.sort().join('');
 }
 
+interface Found {
+  place: string;
+  stat: Stats;
+}
+
 // stat comes first: opening a FIFO may block and opening a device may act, and an absent file costs no exception.
-function readRegular(place: string, name: string): Buffer | undefined {
-  const stat = orAbsent(() => statSync(place, { throwIfNoEntry: false }));
-  if (stat === undefined || stat.isDirectory()) return undefined;
+function stand(place: string | undefined): Found | undefined {
+  const stat = place === undefined ? undefined : orAbsent(() => statSync(place, { throwIfNoEntry: false }));
+  return place === undefined || stat === undefined ? undefined : { place, stat };
+}
+
+function readRegular({ place, stat }: Found, name: string): Buffer | undefined {
+  if (stat.isDirectory()) return undefined;
   if (!stat.isFile()) throw notRegular(name);
   const file = orAbsent(() => openSync(place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY));
   if (file === undefined) return undefined;
@@ -149,6 +169,9 @@ function readRegular(place: string, name: string): Buffer | undefined {
 // Most files of sysfs are shorter, and are read thousands of times.
 const scratch = Buffer.alloc(16 * 1024);
 
+// The kernel gives an attribute of sysfs whole, and a table of it a page at a time (Documentation/filesystems/sysfs.rst).
+const PAGE = 4096;
+
 // st_size says 4096 (sysfs) or 0 (procfs), so the end of the file is what read() says it is.
 function readAll(file: number, name: string): Buffer {
   const parts: Buffer[] = [];
@@ -157,9 +180,10 @@ function readAll(file: number, name: string): Buffer {
     let filled = 0;
     while (filled < into.length) {
       const got = readSync(file, into, filled, into.length - filled, null);
-      if (got === 0) return Buffer.concat([...parts, into.subarray(0, filled)]);
       filled += got;
       total += got;
+      if (got === 0 || (got < PAGE && name.startsWith('/sys/')))
+        return Buffer.concat([...parts, into.subarray(0, filled)]);
       if (total > maxFileBytes) throw new Error(`${name} is larger than ${maxFileBytes} bytes: it was not read`);
     }
     parts.push(into === scratch ? Buffer.from(into) : into);
