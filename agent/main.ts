@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { floorClock } from './client/clock.ts';
-import { milliseconds, parse, readConfig, STATE, UsageError, usage, type Values } from './command-line.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
 import { asker } from './questions.ts';
 import type { AgentOptions } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
 import { openSystem } from './system.ts';
+import { milliseconds, parse, readConfig, STATE, UsageError, usage, type Values } from './usage.ts';
 import { releasedAt, version } from './version.ts';
 
 /** Exit code of discover: the machine has a system of its own. */

@@ -8,7 +8,6 @@ import {
   readlinkSync,
   readSync,
   realpathSync,
-  type Stats,
   statSync,
 } from 'node:fs';
 import { networkInterfaces } from 'node:os';
@@ -140,6 +139,8 @@ function liveAddresses(): string {
   );
   return lines.sort().join('');
 }
+
+type Stats = NonNullable<ReturnType<typeof lstatSync>>;
 
 interface Found {
   place: string;
