@@ -1,4 +1,4 @@
-import type { Placement } from '../../shared/sections/placement.ts';
+import { fractionOf, type Placement } from '../../shared/sections/placement.ts';
 
 /** What something takes of a rack, as ranges of PostgreSQL: two things never share a point of all three. */
 export interface Cells {
@@ -23,13 +23,4 @@ function lanesOf(part: Placement['part'], side: Placement['side']): string {
   const [at, of] = fractionOf(part);
   const width = LANES / of;
   return `[${(at - 1) * width + 1},${at * width}]`;
-}
-
-/** Which part of how many, counted from the left. */
-export function fractionOf(part: Placement['part']): [at: number, of: number] {
-  if (part === undefined) return [1, 1];
-  if (part === 'left') return [1, 2];
-  if (part === 'right') return [2, 2];
-  const [at, of] = part.split('/').map(Number);
-  return [at!, of!];
 }

@@ -3,7 +3,7 @@ import type { RackItem, RackView } from '../../shared/api/racks.ts';
 import type { Placement } from '../../shared/sections/placement.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
-import { fleetAt } from '../nodes/asof.ts';
+import { hotOf } from '../nodes/hot.ts';
 import type { DeviceKind } from '../schema.ts';
 
 interface Rack {
@@ -107,8 +107,11 @@ async function rackAt(db: Reader, { site, rack }: Rack, time: string): Promise<R
     select substr(subject, 6) as node, data as placement from revision
     where side = 'intended' and section = 'placement' and data ->> 'site' = ${site} and data ->> 'rack' = ${rack}
       and valid @> ${time}::timestamptz`.execute(db);
-  const nodes = placed.length === 0 ? [] : await fleetAt(db, time, { ids: placed.map(({ node }) => node) });
-  const names = new Map(nodes.map(({ node }) => [node.id, node.name]));
+  const names = await namesAt(
+    db,
+    placed.map(({ node }) => node),
+    time,
+  );
   const { rows: devices } = await sql<Act & { name: string }>`
     select * from (
       select distinct on (subject) substr(subject, ${`device/${site}:`.length + 1}) as name, kind, data from event
@@ -125,6 +128,23 @@ async function rackAt(db: Reader, { site, rack }: Rack, time: string): Promise<R
     ],
     feeds,
   };
+}
+
+/** Id → what a node was called. */
+async function namesAt(db: Reader, nodes: string[], time: string): Promise<Map<string, string>> {
+  const { rows } = await sql<{ node: string; observed?: Record<string, unknown>; wanted?: Record<string, unknown> }>`
+    select substr(w.subject, 6) as node, w.data -> 'wanted' as wanted, jsonb_build_object('hostname', o.data) as observed
+    from revision w left join revision o on o.subject = w.subject and o.side = 'observed' and o.section = 'hostname'
+      and o.data is not null and o.valid @> ${time}::timestamptz
+    where w.subject = any (${nodes.map((node) => `node/${node}`)}) and w.side = 'derived' and w.section = 'wanted'
+      and w.valid @> ${time}::timestamptz`.execute(db);
+  return new Map(
+    rows.flatMap(({ node, observed, wanted }) => {
+      const { fqdn, observed_name } = hotOf(withoutNull(observed ?? {}), wanted ?? {});
+      const name = fqdn ?? observed_name;
+      return name === undefined ? [] : [[node, name]];
+    }),
+  );
 }
 
 function replay(acts: Act[]): { described: Described | undefined; feeds: Feed[] } {

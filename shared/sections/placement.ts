@@ -42,3 +42,12 @@ export const placement = {
     }),
 };
 export type Placement = z.infer<typeof placement.intended>;
+
+/** Which part of how many of the width, counted from the left. */
+export function fractionOf(part: Placement['part']): [at: number, of: number] {
+  if (part === undefined) return [1, 1];
+  if (part === 'left') return [1, 2];
+  if (part === 'right') return [2, 2];
+  const [at, of] = part.split('/').map(Number);
+  return [at!, of!];
+}
