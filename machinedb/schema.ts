@@ -1,6 +1,7 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { InstallPhase } from '../shared/api/install-status.ts';
 import type { ImageManifest } from '../shared/boot.ts';
+import type { Placement } from '../shared/sections/placement.ts';
 import type { BootOnce, Rescue } from './boot/asked.ts';
 
 /** The tables of migrations/, as kysely sees them. `bigint` columns are read as numbers (see db.ts). */
@@ -19,6 +20,7 @@ export type NodeState =
   | 'broken'
   | 'retired';
 export type Level = 'seen' | 'claimed' | 'approved' | 'attested';
+export type DeviceKind = 'switch' | 'pdu' | 'patch-panel' | 'blanking-panel' | 'other';
 export type Side = 'observed' | 'intended' | 'derived';
 export type FindingKind = 'missing' | 'mismatch' | 'unexpected' | 'unknown';
 export type TurnState = 'waiting' | 'staged' | 'applied' | 'undone' | 'failed';
@@ -93,7 +95,38 @@ export interface Database {
     data: Json<Record<string, unknown>>;
   };
   site: { name: string; description: string | null; created_at: Time };
-  rack: { site: string; name: string; height: number; description: string | null; created_at: Time };
+  rack: {
+    site: string;
+    name: string;
+    height: number;
+    description: string | null;
+    created_at: Time;
+    descending: Generated<boolean>;
+    room: string | null;
+    row_name: string | null;
+    position: number | null;
+  };
+  room: { site: string; name: string; description: string | null; created_at: Time };
+  room_row: { site: string; room: string; name: string };
+  device: {
+    site: string;
+    name: string;
+    kind: DeviceKind;
+    chassis_id: string | null;
+    description: string | null;
+    created_at: Time;
+  };
+  power_feed: {
+    site: string;
+    rack: Generated<string>;
+    rack_of_site: GeneratedAlways<string | null>;
+    name: string;
+    rating_w: number;
+    pdu: string | null;
+    upstream_rack: string | null;
+    upstream: string | null;
+  };
+  nameplate: { model: string; draw_w: number; description: string | null };
   role: { name: string; description: string | null; created_at: Time };
   network: {
     key: GeneratedAlways<string>;
@@ -203,12 +236,18 @@ export interface Database {
   };
   seed_secret: { node: string; provision: number; name: string; secret: string; generation: number; at: Time };
   placement: {
-    node: string;
+    node: string | null;
+    device: string | null;
     site: string;
     rack: string;
     face: 'front' | 'rear' | 'both';
     faces: string;
     units: string;
+    lanes: Generated<string>;
+    part: Placement['part'] | null;
+    side: Placement['side'] | null;
+    feeds: string[] | null;
+    draw_w: number | null;
   };
   intended_mac: { mac: string; node: string };
   allocation: {

@@ -4,6 +4,8 @@ import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
 import { placeRows } from './api/places.ts';
+import { powerRows } from './api/power.ts';
+import { rackRows } from './api/racks.ts';
 import { relayRows } from './api/relay.ts';
 import { rescueRows } from './api/rescue.ts';
 import { rolloutRows } from './api/rollout.ts';
@@ -16,6 +18,8 @@ export const api = {
   ...nodeRows,
   ...intentRows,
   ...placeRows,
+  ...rackRows,
+  ...powerRows,
   ...agentRows,
   ...installRows,
   ...rescueRows,

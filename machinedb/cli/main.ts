@@ -9,6 +9,7 @@ import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { runPxeCheck } from './pxe-check.ts';
+import { runRack } from './rack.ts';
 import { runRescue } from './rescue.ts';
 import { runRollout } from './rollout.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
@@ -20,6 +21,8 @@ const others = [
   ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
+  ['rack show [SITE/]RACK', 'Draw a rack, now or as it was (--as-of)'],
+  ['rack power [SITE/]RACK', 'What its feeds carry; what goes dark, and what is overloaded, when some fail (--fail A)'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -53,6 +56,8 @@ async function main(
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
+  if (first === 'rack' && (second === 'show' || second === 'power'))
+    return await runRack(client, argv.slice(1), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
   // The boot service is loaded by those who run it.
   if (first === 'pxe') return await (await import('./pxe.ts')).runPxe(argv.slice(1), terminal);

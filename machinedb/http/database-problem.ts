@@ -43,6 +43,7 @@ const collisions: Record<string, (key: string) => string> = {
   node_now_fqdn: (key) => `the name ${key} was given to another node just now: take another`,
   placement_no_overlap: () => 'another machine was placed there just now: read the rack again, and take other units',
   allocation_pkey: (key) => `address ${key} was given to another node just now: take another`,
+  device_chassis_id: (key) => `chassis ${key} is another device's: machinedb device list shows whose`,
   relay_name: (key) => `there is a relay "${key}": revoke it first, or take another name`,
   intended_mac_pkey: (key) => `MAC ${key} was intended for another node just now: a port is in one machine`,
 };
@@ -62,7 +63,9 @@ function referenceOf(detail: string): string {
 /** Tables by what a person would call a row. */
 const users: Record<string, string> = {
   node_now: 'a node',
-  placement: 'a node',
+  placement: 'a node or device',
+  room: 'a room',
+  power_feed: 'a power feed',
   allocation: 'an address that is given out',
   rack: 'a rack',
   network: 'a network',

@@ -2,16 +2,12 @@ import type { IntentSection } from '../../shared/api/intent.ts';
 import { canonicalIp, isInside } from '../../shared/ip.ts';
 import { mergePatch } from '../../shared/merge.ts';
 import type { Network } from '../../shared/sections/network.ts';
+import type { Placement } from '../../shared/sections/placement.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
 import { type NetworkRow, networksNear, readNetworks, type Scope } from '../places/nearest.ts';
 
-export interface Assignment {
-  site?: string;
-  rack?: string;
-  unit?: number;
-  height?: number;
-  face?: 'front' | 'rear' | 'both';
+export interface Assignment extends Partial<Placement> {
   role?: string;
   tags?: string[];
   fqdn?: string;
@@ -31,7 +27,7 @@ export async function assignmentIntents(
   current: Partial<Record<IntentSection, unknown>>,
 ): Promise<Partial<Record<IntentSection, unknown>>> {
   const patches: Partial<Record<IntentSection, unknown>> = {};
-  const place = placementPatch(current.placement as Place | undefined, given);
+  const place = placementPatch(current.placement as Partial<Placement> | undefined, given);
   if (place !== undefined) patches.placement = place;
   if (given.role !== undefined) patches.role = { name: given.role };
   if (given.tags !== undefined) patches.tags = Object.fromEntries(given.tags.map((tag) => [tag, true]));
@@ -44,23 +40,24 @@ export async function assignmentIntents(
   return patches;
 }
 
-type Place = Pick<Assignment, 'site' | 'rack' | 'unit' | 'height' | 'face'>;
+/** What a place is made of, beside its site and rack. A rack's feeds and units mean nothing in another one. */
+const ofRack = ['unit', 'feeds'] as const;
+const ofSite = ['rack', ...ofRack, 'height', 'face', 'part', 'side'] as const;
+const ofPlace = ['site', ...ofSite, 'draw_w'] as const;
 
-/** Another site or rack makes the old unit meaningless; the same one again keeps it. */
-function placementPatch(current: Place = {}, given: Assignment): Record<string, unknown> | undefined {
-  const { site, rack, unit, height, face } = given;
-  const place = withoutUndefined({ site, rack, unit, height, face });
+type Place = { [K in keyof Placement]?: Placement[K] | null };
+
+/** The patch of the section placement: another site or rack makes the old unit meaningless; the same one again keeps it. */
+export function placementPatch(current: Partial<Placement> = {}, given: Place): Record<string, unknown> | undefined {
+  const { site, rack } = given;
+  const place = Object.fromEntries(ofPlace.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])));
   if (Object.keys(place).length === 0) return undefined;
-  const moved = site !== undefined && site !== current.site;
+  const left = (keys: readonly string[]) => Object.fromEntries(keys.map((key) => [key, null]));
   return {
-    ...(moved ? { rack: null, unit: null, height: null, face: null } : {}),
-    ...(rack !== undefined && rack !== current.rack ? { unit: null } : {}),
+    ...(site !== undefined && site !== current.site ? left(ofSite) : {}),
+    ...(rack !== undefined && rack !== current.rack ? left(ofRack) : {}),
     ...place,
   };
-}
-
-function withoutUndefined(value: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));
 }
 
 function splitName(fqdn: string): { hostname: string; domain: string | null } {

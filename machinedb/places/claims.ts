@@ -1,6 +1,6 @@
 import type { Intent } from '../../shared/resolve.ts';
 import type { Tx } from '../db.ts';
-import { storeIntendedMacs, storePlacement } from './placements.ts';
+import { storeIntendedMacs, storePlacements } from './placements.ts';
 
 /**
  * Stores what intents claim for one node alone, its place and its MACs. Throws when another node has it.
@@ -8,7 +8,10 @@ import { storeIntendedMacs, storePlacement } from './placements.ts';
  * @param moved the nodes whose place is another now
  */
 export async function storeClaims(tx: Tx, intents: Map<string, Intent>, moved: string[]): Promise<void> {
-  for (const node of moved) await storePlacement(tx, node, intents.get(node)!.placement);
+  await storePlacements(
+    tx,
+    moved.map((node) => ({ node, placement: intents.get(node)!.placement })),
+  );
   await storeIntendedMacs(tx, new Map([...intents].map(([node, intent]) => [node, macsOf(intent)])));
 }
 

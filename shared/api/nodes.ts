@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { name } from '../sections/name.ts';
+import { standing } from '../sections/placement.ts';
 import { installStatus } from './install-status.ts';
 import { onceStatus, rescueStatus } from './rescue-status.ts';
 import { asOf, page, pageQuery, plan, reason, row, time, writeQuery } from './row.ts';
@@ -248,9 +249,7 @@ export const nodeRows = {
     body: z.strictObject({
       site: name.optional(),
       rack: name.optional(),
-      unit: z.int().min(1).max(100).optional(),
-      height: z.int().min(1).max(100).optional(),
-      face: z.enum(['front', 'rear', 'both']).optional(),
+      ...standing,
       role: name.optional(),
       tags: z.array(name).max(100).optional(),
       fqdn: z.string().max(253).optional(),

@@ -9,7 +9,14 @@ const done = z.object({ deleted: z.boolean() });
 
 const siteBody = z.strictObject({ description: text.optional() });
 export const site = siteBody.extend({ name });
-const rackBody = z.strictObject({ height: z.int().min(1).max(100), description: text.optional() });
+const rackBody = z.strictObject({
+  height: z.int().min(1).max(100),
+  descending: z.boolean().optional().describe('Unit 1 is the uppermost'),
+  room: name.optional().describe('Room of the site'),
+  row: name.optional().describe('Row of the room'),
+  position: z.int().min(0).max(1000).optional().describe('Place within the row'),
+  description: text.optional(),
+});
 export const rack = rackBody.extend({ site: name, name });
 const roleBody = z.strictObject({ description: text.optional() });
 export const role = roleBody.extend({ name });
@@ -78,7 +85,7 @@ export const placeRows = {
     path: '/v1/racks',
     summary: 'List racks',
     scope: 'read',
-    query: query.extend({ site: name.optional() }),
+    query: query.extend({ site: name.optional(), name: name.optional().describe('Racks of this name') }),
     reply: page(rack),
   }),
   putRack: row({
