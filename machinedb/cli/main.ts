@@ -20,6 +20,8 @@ const others = [
   ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
+  ['backup FILE', 'Write the whole database into a file, while daemons go on'],
+  ['restore FILE [--check]', 'Fill an empty database from a backup; or only check the file'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -54,6 +56,9 @@ async function main(
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
+  // PostgreSQL's client is loaded by those who need it.
+  if (first === 'backup' || first === 'restore')
+    return await (await import('./backup.ts')).runBackup(argv, environment, terminal);
   // The boot service is loaded by those who run it.
   if (first === 'pxe') return await (await import('./pxe.ts')).runPxe(argv.slice(1), terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);
