@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Loader, loaders } from '../pxe/dhcp/boot-file.ts';
 import { type RelayedSubnet, readSubnets } from '../pxe/dhcp/subnets.ts';
+import { serversOf } from './failover/servers.ts';
 
 const duration = (ms: number) => z.coerce.number().int().min(1).default(ms);
 
@@ -37,7 +38,8 @@ const settings = z.object({
   MACHINEDB_LOG: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
   DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\//, 'expected postgresql://...')
+    .regex(/^postgres(ql)?:\/\//, { error: 'expected postgresql://...', abort: true })
+    .superRefine((url, context) => void readable(serversOf)(url, context))
     .optional(),
   MACHINEDB_DB_CONNECTIONS: z.coerce.number().int().min(2).max(500).default(10),
   MACHINEDB_STATEMENT_TIMEOUT_MS: duration(15_000),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import pg from 'pg';
+import { openPool, type PoolOptions } from './failover/pool.ts';
 import type { Database } from './schema.ts';
 
 export type Db = Kysely<Database>;
@@ -16,27 +17,9 @@ const CIDR_ARRAY = 651;
 pg.types.setTypeParser(INET_ARRAY as number, pg.types.getTypeParser(1009 as number));
 pg.types.setTypeParser(CIDR_ARRAY as number, pg.types.getTypeParser(1009 as number));
 
-export interface DbOptions {
-  url: string;
-  /** Connections at most. */
-  max: number;
-  /** A query that runs longer is cancelled by the server (milliseconds). */
-  statementTimeoutMs: number;
-  onError: (error: Error) => void;
-}
-
 /** Opens a pool. It connects when first used; a server that is away makes single queries fail, never the pool. */
-export function openDb(options: DbOptions): Db {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.max,
-    connectionTimeoutMillis: 10_000,
-    statement_timeout: options.statementTimeoutMs,
-    application_name: 'machinedb',
-  });
-  // Without a listener an idle connection that the server ends would end the process.
-  pool.on('error', options.onError);
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+export function openDb(options: PoolOptions): Db {
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool: openPool(options) }) });
 }
 
 /** What a transaction read was changed by another before it had the lock: it is tried again, as after a deadlock. */

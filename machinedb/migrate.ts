@@ -6,6 +6,19 @@ import type { Db } from './db.ts';
 
 const directory = join(import.meta.dirname, 'migrations');
 
+/** Which migrations a database has. */
+export const MIGRATION_TABLE =
+  'create table if not exists migration (name text primary key, digest text not null, at timestamptz not null default now())';
+
+export interface Migration {
+  /** Of its file. */
+  name: string;
+  /** SQL. */
+  text: string;
+  /** SHA-256 of the text, hexadecimal. */
+  digest: string;
+}
+
 /**
  * Brings the database to this program's schema: each file of migrations/ once, in order, in a transaction of its own,
  * under a lock that makes daemons which start together wait. A database that is newer than this program is left alone
@@ -15,16 +28,12 @@ export async function migrate(db: Db): Promise<void> {
   await db.connection().execute(async (connection) => {
     await sql`select pg_advisory_lock(7100, 2)`.execute(connection);
     try {
-      await sql`create table if not exists migration (name text primary key, digest text not null, at timestamptz not null default now())`.execute(
-        connection,
-      );
+      await sql.raw(MIGRATION_TABLE).execute(connection);
       const { rows } = await sql<{ name: string; digest: string }>`select name, digest from migration`.execute(
         connection,
       );
       const applied = new Map(rows.map((row) => [row.name, row.digest]));
-      for (const name of names()) {
-        const text = readFileSync(join(directory, name), 'utf8');
-        const digest = createHash('sha256').update(text).digest('hex');
+      for (const { name, text, digest } of migrations()) {
         const before = applied.get(name);
         if (before === digest) continue;
         if (before !== undefined) {
@@ -40,6 +49,14 @@ export async function migrate(db: Db): Promise<void> {
     } finally {
       await sql`select pg_advisory_unlock(7100, 2)`.execute(connection);
     }
+  });
+}
+
+/** All migrations of this program, in order. */
+export function migrations(): Migration[] {
+  return names().map((name) => {
+    const text = readFileSync(join(directory, name), 'utf8');
+    return { name, text, digest: createHash('sha256').update(text).digest('hex') };
   });
 }
 

@@ -23,6 +23,8 @@ const others = [
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
   ['rack show [SITE/]RACK', 'Draw a rack, now or as it was (--as-of)'],
   ['rack power [SITE/]RACK', 'What its feeds carry; what goes dark, and what is overloaded, when some fail (--fail A)'],
+  ['backup FILE', 'Write the whole database into a file, while daemons go on'],
+  ['restore FILE [--check]', 'Fill an empty database from a backup; or only check the file'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -59,6 +61,9 @@ async function main(
   if (first === 'rack' && (second === 'show' || second === 'power'))
     return await runRack(client, argv.slice(1), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
+  // PostgreSQL's client is loaded by those who need it.
+  if (first === 'backup' || first === 'restore')
+    return await (await import('./backup.ts')).runBackup(argv, environment, terminal);
   // The boot service is loaded by those who run it.
   if (first === 'pxe') return await (await import('./pxe.ts')).runPxe(argv.slice(1), terminal);
   if (first === 'inventory') return await runInventory(client, argv.slice(1), terminal);

@@ -1,12 +1,14 @@
 import { sql } from 'kysely';
-import pg from 'pg';
 import type { Logger } from 'pino';
 import type { FeedItem } from '../../shared/api/nodes.ts';
 import type { Db, Reader } from '../db.ts';
+import { Servers } from '../failover/servers.ts';
+import { type WriterClient, writerClient } from '../failover/writer-client.ts';
 import { Problem } from '../http/problem.ts';
 
 const POLL_MS = 1000;
 const RECONNECT_MS = 1000;
+const CONNECT_MS = 5_000;
 /** A page ends with the item that exceeds so many bytes of JSON, so that no reader makes us hold more. */
 const PAGE_BYTES = 4_000_000;
 
@@ -137,15 +139,12 @@ export function toFeedItem(row: Row, epoch: string): FeedItem {
 /** One connection that only listens; it comes back by itself when the database was away. */
 function listenForHints(url: string, wake: () => void, log: Logger): { close(): Promise<void> } {
   let closed = false;
-  let client: pg.Client | undefined;
+  let client: WriterClient | undefined;
+  // A standby cannot listen: each attempt goes to the server that may be the primary now.
+  const Client = writerClient(new Servers(url), { connectMs: CONNECT_MS, silenceMs: CONNECT_MS });
   let retry: NodeJS.Timeout | undefined;
   const connect = async () => {
-    const connection = new pg.Client({
-      connectionString: url,
-      application_name: 'machinedb feed',
-      connectionTimeoutMillis: 10_000,
-      keepAlive: true,
-    });
+    const connection = new Client({ application_name: 'machinedb feed' });
     client = connection;
     connection.on('notification', wake);
     connection.on('error', (error) => log.warn({ cause: error.message }, 'the feed lost its connection'));
