@@ -9,6 +9,7 @@ import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { runPxeCheck } from './pxe-check.ts';
+import { runQuarantineShow } from './quarantine.ts';
 import { runRescue } from './rescue.ts';
 import { runRollout } from './rollout.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
@@ -21,6 +22,7 @@ const others = [
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
+  ['quarantine show NODE', 'Which nodes a machine may be, and what the score of each is made of'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
 ];
@@ -53,6 +55,7 @@ async function main(
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
+  if (first === 'quarantine' && second === 'show') return await runQuarantineShow(client, argv.slice(2), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
   // The boot service is loaded by those who run it.
   if (first === 'pxe') return await (await import('./pxe.ts')).runPxe(argv.slice(1), terminal);
