@@ -3,6 +3,8 @@ import type { InstallPhase } from '../shared/api/install-status.ts';
 import type { ImageManifest } from '../shared/boot.ts';
 import type { Placement } from '../shared/sections/placement.ts';
 import type { BootOnce, Rescue } from './boot/asked.ts';
+import type { Merged, QuarantineTable } from './identity/tables.ts';
+import type { PartSeenTable } from './parts/tables.ts';
 
 /** The tables of migrations/, as kysely sees them. `bigint` columns are read as numbers (see db.ts). */
 type Json<T = unknown> = ColumnType<T, string, string>;
@@ -164,7 +166,12 @@ export interface Database {
     rescue_until: OptionalTime;
     boot_once: OptionalJson<BootOnce>;
     waits_to_apply: Generated<boolean>;
+    merged_into: string | null;
+    merged: OptionalJson<Merged>;
   };
+  quarantine: QuarantineTable;
+  node_apart: { a: string; b: string };
+  part_seen: PartSeenTable;
   node_key: {
     fingerprint: string;
     node: string;
@@ -348,8 +355,13 @@ export interface Hardware {
   uuid?: string;
   serial?: string;
   board_serial?: string;
+  chassis_serial?: string;
   vendor?: string;
   product?: string;
   macs?: string[];
+  /** Memory modules as `PART SERIAL`, or the serial alone. */
+  dimms?: string[];
+  /** The node whose identity was on its disk when the disk came from other hardware. */
+  disk?: string;
   hostname?: string;
 }

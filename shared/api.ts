@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { identityRows } from './api/identity.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
@@ -21,6 +22,7 @@ export const api = {
   ...rackRows,
   ...powerRows,
   ...agentRows,
+  ...identityRows,
   ...installRows,
   ...rescueRows,
   ...rolloutRows,

@@ -13,6 +13,7 @@ import { isUsed, newestKey } from './once.ts';
  */
 export async function explainBoot(context: Context, request: BootRequest, site?: string): Promise<BootAnswer> {
   const rows = await bootNodes(context.db)
+    .where('node.merged_into', 'is', null)
     .where(
       sql<boolean>`node.id in (
         select node from node_now where macs @> array[${request.mac}]::text[]

@@ -44,6 +44,13 @@ export const commands: Command[] = [
   },
   { words: 'diff', operation: 'diffNode', positionals: ['node'] },
   { words: 'approve', operation: 'approveNode', positionals: ['node'] },
+  {
+    words: 'quarantine list',
+    operation: 'listQuarantine',
+    columns: ['id', 'node', 'name', 'kind', 'part', 'why', 'opened_at'],
+  },
+  { words: 'merge', operation: 'mergeNode', positionals: ['node', 'into'] },
+  { words: 'split', operation: 'splitNode', positionals: ['node'] },
   { words: 'revoke', operation: 'revokeNode', positionals: ['node'] },
   { words: 'assign', operation: 'assignNode', positionals: ['node'] },
   { words: 'adopt', operation: 'adoptNode', positionals: ['node'] },

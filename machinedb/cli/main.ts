@@ -10,6 +10,7 @@ import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { runPxeCheck } from './pxe-check.ts';
 import { runRack } from './rack.ts';
+import { runQuarantineShow } from './quarantine.ts';
 import { runRescue } from './rescue.ts';
 import { runRollout } from './rollout.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
@@ -26,6 +27,7 @@ const others = [
   ['backup FILE', 'Write the whole database into a file, while daemons go on'],
   ['restore FILE [--check]', 'Fill an empty database from a backup; or only check the file'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
+  ['quarantine show NODE', 'Which nodes a machine may be, and what the score of each is made of'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
 ];
@@ -60,6 +62,7 @@ async function main(
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'rack' && (second === 'show' || second === 'power'))
     return await runRack(client, argv.slice(1), terminal);
+  if (first === 'quarantine' && second === 'show') return await runQuarantineShow(client, argv.slice(2), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
   // PostgreSQL's client is loaded by those who need it.
   if (first === 'backup' || first === 'restore')

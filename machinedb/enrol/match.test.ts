@@ -1,33 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Hardware } from '../schema.ts';
-import { identifying, isSame } from './match.ts';
+import { identifying } from './match.ts';
 import { sourceOf } from './source.ts';
-
-const one: Hardware = {
-  uuid: '4c4c4544-0043-3510-8052-b4c04f4d3232',
-  serial: 'C5RM22',
-  board_serial: 'B1',
-  vendor: 'Dell',
-  macs: ['b0:7b:25:00:00:01', 'b0:7b:25:00:00:02'],
-};
-
-test.each<[string, Hardware, boolean]>([
-  ['itself', one, true],
-  ['a new NIC', { ...one, macs: ['b0:7b:25:00:00:09'] }, true],
-  ['a new board, the NICs kept', { ...one, uuid: crypto.randomUUID(), board_serial: 'B2' }, true],
-  ['only its NICs', { macs: one.macs! }, true],
-  ['half of its NICs', { macs: [one.macs![0]!] }, false],
-  [
-    'a twin with its UUID and serial, and other NICs',
-    { ...one, board_serial: 'B2', macs: ['b0:7b:25:00:00:09'] },
-    false,
-  ],
-  ['its UUID alone', { uuid: one.uuid! }, false],
-  ['the serial number of another vendor', { serial: 'C5RM22', vendor: 'HP', board_serial: 'B1' }, false],
-  ['nothing', {}, false],
-])('%s', (_, other, expected) => {
-  expect(isSame(identifying(one), identifying(other))).toBe(expected);
-});
 
 test('74, 76: placeholders, UUIDs of zeros and Fs, and addresses of no card identify nothing', () => {
   const nothing: Hardware = {

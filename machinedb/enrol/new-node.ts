@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
 import { append, type NewEvent } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
+import { doubtEvent, openQuarantine } from '../identity/quarantine.ts';
 import { addKey, type Checked } from './claim.ts';
 import { type Matches, storeHints } from './hints.ts';
 import { identifying } from './match.ts';
@@ -26,12 +27,13 @@ export async function createNode(tx: Tx, cap: number, checked: Checked, matches:
     .execute();
   await addKey(tx, id, checked, 'current');
   await storeHints(tx, id, claim.hardware);
+  const doubts = await raiseDoubts(tx, id, matches);
   const subject = `node/${id}`;
   const data = { state: 'discovered', level: 'claimed' };
   await append(
     tx,
     [{ subject, side: 'derived', source: 'server', section: 'state', data, actor: subject }],
-    [{ kind: 'node.enrolled', subject, actor: subject, data: { fingerprint, from } }, ...doubts(subject, matches)],
+    [{ kind: 'node.enrolled', subject, actor: subject, data: { fingerprint, from } }, ...doubts],
   );
   return id;
 }
@@ -52,10 +54,16 @@ async function checkCap(tx: Tx, source: string, cap: number): Promise<void> {
   });
 }
 
-function doubts(subject: string, { same, similar }: Matches): NewEvent[] {
-  const nodes = [...same, ...similar];
-  if (nodes.length === 0) return [];
-  const reason = same.length > 1 ? 'it could be any of several nodes' : 'it shares an identifier with other nodes';
-  const data = { nodes: nodes.slice(0, 20), count: nodes.length };
-  return [{ kind: 'alarm.identity', subject, actor: 'system', reason, data }];
+/** What nobody can tell is put before a person; an identifier that others have, too, is only said. */
+async function raiseDoubts(tx: Tx, id: string, matches: Matches): Promise<NewEvent[]> {
+  const { outcome, why, candidates, similar } = matches;
+  if (outcome === 'quarantine') {
+    const doubt = { node: id, kind: 'claim' as const, why, candidates };
+    await openQuarantine(tx, doubt);
+    return [doubtEvent(doubt, similar)];
+  }
+  if (similar.length === 0) return [];
+  const reason = 'it shares an identifier with other nodes';
+  const data = { nodes: similar.slice(0, 20), count: similar.length };
+  return [{ kind: 'alarm.identity', subject: `node/${id}`, actor: 'system', reason, data }];
 }

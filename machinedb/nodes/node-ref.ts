@@ -28,6 +28,8 @@ export async function nodeForRead(db: Reader, reference: string): Promise<string
     .$if(kind === 'serial', (query) => query.where('serial', '=', value!))
     .$if(kind === 'mac', (query) => query.where(sql<boolean>`macs @> array[${value!.toLowerCase()}]::text[]`))
     .$if(kind === 'name', (query) => query.where('observed_name', '=', value!))
+    // A merged node is read by its id; what it reported is the other's now.
+    .where(sql<boolean>`not exists (select from node m where m.id = node_now.node and m.merged_into is not null)`)
     .orderBy('node')
     .limit(3)
     .execute();

@@ -12,6 +12,7 @@ export interface NodeRow {
   level: Level;
   hold: boolean;
   locked_reason: string | null;
+  merged_into: string | null;
   fqdn: string | null;
   observed_name: string | null;
   site: string | null;
@@ -58,6 +59,7 @@ export function selectNodes(db: Reader): SelectQueryBuilder<Tables, 'node' | 'n'
       'node.level',
       'node.hold',
       'node.locked_reason',
+      'node.merged_into',
       'n.fqdn',
       'n.observed_name',
       'n.site',
@@ -112,6 +114,7 @@ export function toNode(row: NodeRow): Node {
     findings: row.findings,
     hold: row.hold,
     locked: optional(row.locked_reason),
+    merged_into: optional(row.merged_into),
     generation: row.generation,
     created_at: row.created_at.toISOString(),
     seen_at: row.seen_at?.toISOString(),

@@ -12,9 +12,8 @@ import { Problem } from '../http/problem.ts';
  */
 export async function joinRescue(tx: Tx, checked: Checked): Promise<Outcome> {
   const { claim, fingerprint, from } = checked;
-  const { same } = await findMatches(tx, claim.hardware);
-  const [id, other] = same;
-  if (id === undefined || other !== undefined) {
+  const { node: id } = await findMatches(tx, claim.hardware);
+  if (id === undefined) {
     const detail = 'the hardware of this machine is that of no node, or of several: a person must look';
     return { refused: new Problem('conflict', detail) };
   }

@@ -100,7 +100,13 @@ export const assignRoutes = {
     await write(context, request, async (tx) => {
       const node = await nodeForWrite(tx, request.input.params.node);
       const { state, reason } = request.input.body;
-      const { level } = await tx.selectFrom('node').select('level').where('id', '=', node).executeTakeFirstOrThrow();
+      const { level, merged_into } = await tx
+        .selectFrom('node')
+        .select(['level', 'merged_into'])
+        .where('id', '=', node)
+        .executeTakeFirstOrThrow();
+      if (merged_into !== null)
+        throw new Problem('conflict', `node ${node} is merged into ${merged_into}: machinedb split undoes that`);
       if (state === 'active' && level === 'claimed')
         throw new Problem('conflict', `node ${request.input.params.node} is not approved: approve its key first`);
       const { revisions, events } = await moveNode(tx, node, { state }, actor(request.caller), reason);

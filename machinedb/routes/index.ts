@@ -8,6 +8,7 @@ import { caRoutes } from './ca.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
+import { identityRoutes } from './identity.ts';
 import { installRoutes } from './install.ts';
 import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
@@ -31,6 +32,7 @@ export const handlers: Handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...enrolRoutes,
+  ...identityRoutes,
   ...selfRoutes,
   ...installRoutes,
   ...rescueRoutes,

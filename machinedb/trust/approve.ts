@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
 import { append, type NewRevision } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
+import { isQuarantined } from '../identity/quarantine.ts';
 import { lockSubjects } from '../intent/intent.ts';
 import { inherited } from '../intent/layers.ts';
 import { project } from '../intent/project.ts';
@@ -28,6 +29,15 @@ export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<v
   };
   await lockSubjects(tx, [], inherited(given));
   const row = await tx.selectFrom('node').selectAll().where('id', '=', node).forUpdate().executeTakeFirstOrThrow();
+  if (row.merged_into !== null)
+    throw new Problem(
+      'conflict',
+      `node ${node} is merged into ${row.merged_into}: approve that, or split this one first`,
+    );
+  if (await isQuarantined(tx, node)) {
+    const detail = `nobody can tell which machine node ${node} is: look at machinedb quarantine show ${node}, then merge or split it`;
+    throw new Problem('conflict', detail);
+  }
   const nodeKeys = await tx.selectFrom('node_key').selectAll().where('node', '=', node).execute();
   const pending = nodeKeys.find(({ status }) => status === 'pending');
   const current = nodeKeys.find(({ status }) => status === 'current');

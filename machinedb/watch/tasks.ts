@@ -98,5 +98,8 @@ async function cleanUp(tx: Tx): Promise<void> {
   await sql`
     delete from node n where level = 'claimed' and state = 'discovered' and revoked_at is null and locked_at is null
       and created_at < now() - interval '7 days'
+      -- What a person has to decide, or has decided, stays.
+      and not exists (select from quarantine q where q.node = n.id and q.closed_at is null)
+      and not exists (select from node m where m.merged_into = n.id)
       and not exists (select from heartbeat h where h.node = n.id and h.at > now() - interval '7 days')`.execute(tx);
 }

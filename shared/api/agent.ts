@@ -18,9 +18,12 @@ export const hardware = z.looseObject({
   uuid: hint,
   serial: hint,
   board_serial: hint,
+  chassis_serial: hint,
   vendor: hint,
   product: hint,
   macs: z.array(z.string().max(64)).max(64).optional().describe('Permanent MACs of physical NICs'),
+  dimms: z.array(z.string().max(100)).max(128).optional().describe('Memory modules, PART SERIAL each'),
+  disk: z.uuid().optional().describe('Node whose identity was on the disk, when the disk came from other hardware'),
   hostname: hint,
 });
 

@@ -41,6 +41,7 @@ export const node = z.object({
   findings: z.int(),
   hold: z.boolean(),
   locked: z.string().optional().describe('Why secrets and intent are withheld'),
+  merged_into: z.string().optional().describe('The node that it turned out to be'),
   generation: z.int(),
   created_at: time,
   seen_at: time.optional().describe('Last heartbeat, by the server clock'),

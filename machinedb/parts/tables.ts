@@ -1,0 +1,14 @@
+import type { ColumnType } from 'kysely';
+
+export type PartKind = 'dimm' | 'gpu' | 'nic' | 'disk';
+
+export interface PartSeenTable {
+  kind: PartKind;
+  serial: string;
+  /** Part number, else maker; empty when nothing tells. Serial numbers are unique only within it. */
+  model: string;
+  node: string;
+  slot: string;
+  since: ColumnType<Date, Date, Date>;
+  until: ColumnType<Date | null, Date | null | undefined, Date>;
+}
