@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { historyRows } from './api/history.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
@@ -14,6 +15,7 @@ import { serviceRows } from './api/service.ts';
 /** The contract: every endpoint there is, by operation name. */
 export const api = {
   ...nodeRows,
+  ...historyRows,
   ...intentRows,
   ...placeRows,
   ...agentRows,

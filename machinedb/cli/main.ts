@@ -5,11 +5,13 @@ import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
 import { exitCodeOf, exitCodes, Failure } from './failure.ts';
+import { runPast } from './history.ts';
 import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { runPxeCheck } from './pxe-check.ts';
 import { runRescue } from './rescue.ts';
+import { runRevert } from './revert.ts';
 import { runRollout } from './rollout.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
 
@@ -20,6 +22,12 @@ const others = [
   ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
+  [
+    'diff NODE --from TIME [--to TIME]',
+    'What changed of a node between two times; --with NODE: in what two nodes differ',
+  ],
+  ['blame NODE SECTION.PATH', 'Who or what made a value as it is, when, and why'],
+  ['revert SUBJECT SECTION', 'Make a section of an intent what it was at a time or in a version, after a preview'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -46,6 +54,8 @@ async function main(
   if (first === undefined || first === '--help' || first === '-h' || first === 'help') return terminal.out(help());
   const connection = () => readConnection(environment);
   const client = () => connect(connection());
+  if (first === 'diff' || first === 'blame') return await runPast(client, first, argv.slice(1), terminal);
+  if (first === 'revert') return await runRevert(client, argv.slice(1), terminal);
   if (first === 'intent') return await runIntent(client, argv.slice(1), terminal);
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
   if (first === 'image' && ['build', 'verify', 'iso'].includes(second ?? ''))

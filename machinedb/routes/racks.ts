@@ -5,9 +5,10 @@ import { keyForms, readCursor, toPage } from '../http/page.ts';
 import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { placeEvent, removePlace } from '../places/place-removal.ts';
+import { racksAt } from '../places/racks-at.ts';
 import type { Database } from '../schema.ts';
 
-const toRack = ({ site, name, height, description }: Selectable<Database['rack']>) => ({
+const toRack = ({ site, name, height, description }: Omit<Selectable<Database['rack']>, 'created_at'>) => ({
   site,
   name,
   height,
@@ -18,6 +19,10 @@ export const rackRoutes = {
   listRacks: async ({ db }: Context, { input: { query } }) => {
     const limit = query.limit ?? 100;
     const [site = '', name = ''] = (readCursor(query.cursor, keyForms.rack) ?? '').split('/');
+    if (query.as_of !== undefined) {
+      const then = await racksAt(db, query.as_of, { site: query.site, after: { site, name }, limit: limit + 1 });
+      return toPage(then, limit, (row) => `${row.site}/${row.name}`, toRack);
+    }
     let select = db
       .selectFrom('rack')
       .selectAll()
