@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { historyRows } from './api/history.ts';
 import { identityRows } from './api/identity.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
@@ -17,6 +18,7 @@ import { serviceRows } from './api/service.ts';
 /** The contract: every endpoint there is, by operation name. */
 export const api = {
   ...nodeRows,
+  ...historyRows,
   ...intentRows,
   ...placeRows,
   ...rackRows,

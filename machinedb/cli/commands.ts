@@ -42,7 +42,6 @@ export const commands: Command[] = [
     positionals: ['node'],
     columns: ['at', 'type', 'kind', 'section', 'actor', 'reason'],
   },
-  { words: 'diff', operation: 'diffNode', positionals: ['node'] },
   { words: 'approve', operation: 'approveNode', positionals: ['node'] },
   {
     words: 'quarantine list',
@@ -137,6 +136,13 @@ export const commands: Command[] = [
   { words: 'rule delete', operation: 'deleteApprovalRule', positionals: ['rule'] },
   { words: 'secret list', operation: 'listSecrets', columns: ['name', 'generation', 'created_at'] },
   { words: 'secret put', operation: 'putSecret', positionals: ['secret'], fromFile: 'value' },
+  {
+    words: 'retention list',
+    operation: 'listRetention',
+    columns: ['side', 'section', 'keep_days', 'whole_from'],
+  },
+  { words: 'retention put', operation: 'putRetention', positionals: ['section'] },
+  { words: 'retention delete', operation: 'deleteRetention', positionals: ['section'] },
   { words: 'ca show', operation: 'getCa', columns: ['generation', 'status', 'pin', 'created_at'] },
   { words: 'ca rotate', operation: 'rotateCa', columns: ['generation', 'status', 'pin', 'created_at'] },
 ];

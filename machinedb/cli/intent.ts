@@ -11,12 +11,45 @@ const usage = `usage: machinedb intent get|put|delete|explain SUBJECT [SECTION] 
   SUBJECT is fleet, site/NAME, role/NAME, rack/SITE/NAME or node/ID-OR-FQDN; put reads the section from --file (- is standard input)`;
 
 const layers = {
-  fleet: { names: [], get: 'getFleetIntent', put: 'putFleetIntent', delete: 'deleteFleetIntent' },
-  site: { names: ['site'], get: 'getSiteIntent', put: 'putSiteIntent', delete: 'deleteSiteIntent' },
-  role: { names: ['role'], get: 'getRoleIntent', put: 'putRoleIntent', delete: 'deleteRoleIntent' },
-  rack: { names: ['site', 'rack'], get: 'getRackIntent', put: 'putRackIntent', delete: 'deleteRackIntent' },
-  node: { names: ['node'], get: 'getNodeIntent', put: 'putNodeIntent', delete: 'deleteNodeIntent' },
-} as const satisfies Record<string, { names: string[]; get: Operation; put: Operation; delete: Operation }>;
+  fleet: {
+    names: [],
+    get: 'getFleetIntent',
+    put: 'putFleetIntent',
+    delete: 'deleteFleetIntent',
+    revert: 'revertFleetIntent',
+  },
+  site: {
+    names: ['site'],
+    get: 'getSiteIntent',
+    put: 'putSiteIntent',
+    delete: 'deleteSiteIntent',
+    revert: 'revertSiteIntent',
+  },
+  role: {
+    names: ['role'],
+    get: 'getRoleIntent',
+    put: 'putRoleIntent',
+    delete: 'deleteRoleIntent',
+    revert: 'revertRoleIntent',
+  },
+  rack: {
+    names: ['site', 'rack'],
+    get: 'getRackIntent',
+    put: 'putRackIntent',
+    delete: 'deleteRackIntent',
+    revert: 'revertRackIntent',
+  },
+  node: {
+    names: ['node'],
+    get: 'getNodeIntent',
+    put: 'putNodeIntent',
+    delete: 'deleteNodeIntent',
+    revert: 'revertNodeIntent',
+  },
+} as const satisfies Record<
+  string,
+  { names: string[]; get: Operation; put: Operation; delete: Operation; revert: Operation }
+>;
 
 interface Item {
   section: string;
@@ -107,7 +140,8 @@ function givesText(gives: NonNullable<Explanation['gives']>): string {
   return `${gives.address}, ${how[gives.how]}, from ${gives.network} of ${of} (${gives.cidr})`;
 }
 
-function parseSubject(subject: string): {
+/** The layer that a subject names, and its parameters. Throws Failure (usage). */
+export function parseSubject(subject: string): {
   layer: (typeof layers)[keyof typeof layers];
   params: Record<string, string>;
 } {

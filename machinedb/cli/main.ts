@@ -5,13 +5,15 @@ import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
 import { exitCodeOf, exitCodes, Failure } from './failure.ts';
+import { runPast } from './history.ts';
 import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { runPxeCheck } from './pxe-check.ts';
-import { runRack } from './rack.ts';
 import { runQuarantineShow } from './quarantine.ts';
+import { runRack } from './rack.ts';
 import { runRescue } from './rescue.ts';
+import { runRevert } from './revert.ts';
 import { runRollout } from './rollout.ts';
 import { describe, runCommand, type Terminal } from './run.ts';
 
@@ -26,6 +28,12 @@ const others = [
   ['rack power [SITE/]RACK', 'What its feeds carry; what goes dark, and what is overloaded, when some fail (--fail A)'],
   ['backup FILE', 'Write the whole database into a file, while daemons go on'],
   ['restore FILE [--check]', 'Fill an empty database from a backup; or only check the file'],
+  [
+    'diff NODE --from TIME [--to TIME]',
+    'What changed of a node between two times; --with NODE: in what two nodes differ',
+  ],
+  ['blame NODE SECTION.PATH', 'Who or what made a value as it is, when, and why'],
+  ['revert SUBJECT SECTION', 'Make a section of an intent what it was at a time or in a version, after a preview'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['quarantine show NODE', 'Which nodes a machine may be, and what the score of each is made of'],
   ['events [--follow]', 'What happened, in order'],
@@ -53,6 +61,8 @@ async function main(
   if (first === undefined || first === '--help' || first === '-h' || first === 'help') return terminal.out(help());
   const connection = () => readConnection(environment);
   const client = () => connect(connection());
+  if (first === 'diff' || first === 'blame') return await runPast(client, first, argv.slice(1), terminal);
+  if (first === 'revert') return await runRevert(client, argv.slice(1), terminal);
   if (first === 'intent') return await runIntent(client, argv.slice(1), terminal);
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
   if (first === 'image' && ['build', 'verify', 'iso'].includes(second ?? ''))

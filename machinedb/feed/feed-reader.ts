@@ -4,6 +4,7 @@ import type { FeedItem } from '../../shared/api/nodes.ts';
 import type { Db, Reader } from '../db.ts';
 import { Servers } from '../failover/servers.ts';
 import { type WriterClient, writerClient } from '../failover/writer-client.ts';
+import { feedHorizon } from '../history/horizon.ts';
 import { Problem } from '../http/problem.ts';
 
 const POLL_MS = 1000;
@@ -26,7 +27,7 @@ export interface FeedReader {
   readonly epoch: string;
   /**
    * Items after a cursor, in order: at most `limit`, and fewer when they are big. Throws `gone` for a cursor of another
-   * history or of the future.
+   * history, of the future, or from before what retention dropped. Without a cursor: all that is kept.
    */
   read(cursor: string | undefined, limit: number): Promise<FeedPage>;
   /** Cursor of the newest item. */
@@ -63,13 +64,25 @@ export function openFeedReader(db: Db, epoch: string, url: string, log: Logger):
     latest,
     async read(cursor, limit) {
       if (cursor === 'now') return { items: [], cursor: await latest(), more: false };
-      const after = parseCursor(cursor, epoch);
+      const { after, catchingUp } = parseCursor(cursor, epoch);
       const { rows, more } = await readRows(db, after, limit);
       if (rows.length === 0 && after > (await lastSeq(db))) {
         throw new Problem('gone', `the cursor ${cursor} is ahead of everything here: start anew without a cursor`);
       }
+      // Looked at after the rows: what is dropped meanwhile is missed by none.
+      const horizon = await feedHorizon(db);
+      if (after < horizon && !catchingUp)
+        throw new Problem(
+          'gone',
+          `the cursor ${cursor} is before ${epoch}.${horizon}, and revisions up to there were dropped (machinedb retention list): start anew without a cursor`,
+        );
       const last = rows.at(-1)?.seq ?? after;
-      return { items: rows.map((row) => toFeedItem(row, epoch)), cursor: `${epoch}.${last}`, more };
+      const mark = (seq: number) => (seq < horizon ? CATCHING_UP : '');
+      const items = rows.map((row) => {
+        const item = toFeedItem(row, epoch);
+        return { ...item, cursor: item.cursor + mark(row.seq) };
+      });
+      return { items, cursor: `${epoch}.${last}${mark(last)}`, more };
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -82,9 +95,12 @@ export function openFeedReader(db: Db, epoch: string, url: string, log: Logger):
   };
 }
 
-function parseCursor(cursor: string | undefined, epoch: string): number {
-  if (cursor === undefined) return 0;
-  const match = /^([0-9a-f]{8})\.(\d{1,15})$/.exec(cursor);
+/** Ends a cursor of a reader that began with what is kept, as long as it reads what is older than the last that was dropped. */
+const CATCHING_UP = '~';
+
+function parseCursor(cursor: string | undefined, epoch: string): { after: number; catchingUp: boolean } {
+  if (cursor === undefined) return { after: 0, catchingUp: true };
+  const match = /^([0-9a-f]{8})\.(\d{1,15})(~?)$/.exec(cursor);
   if (match === null)
     throw new Problem('cursor_invalid', `the cursor ${cursor.slice(0, 50)} is not one that the feed gave (epoch.seq)`);
   if (match[1] !== epoch) {
@@ -93,7 +109,7 @@ function parseCursor(cursor: string | undefined, epoch: string): number {
       `the cursor ${cursor} is of another history (the database was restored): start anew without a cursor`,
     );
   }
-  return Number(match[2]);
+  return { after: Number(match[2]), catchingUp: match[3] === CATCHING_UP };
 }
 
 async function lastSeq(db: Reader): Promise<number> {

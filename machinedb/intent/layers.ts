@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Layer } from '../../shared/merge.ts';
 import type { Reader } from '../db.ts';
+import { checkHorizon } from '../history/horizon.ts';
 
 export interface OpenIntent {
   subject: string;
@@ -14,6 +15,7 @@ export interface OpenIntent {
 
 /** The intent now in force of each of the subjects. `at`: in force at that time. */
 export async function readIntents(db: Reader, subjects: string[], at?: string): Promise<OpenIntent[]> {
+  if (at !== undefined) await checkHorizon(db, at, { intended: undefined });
   const when = at === undefined ? sql`upper_inf(valid)` : sql`valid @> ${at}::timestamptz`;
   const { rows } = await sql<OpenIntent>`
     select subject, section, data, seq, actor, reason, at from revision

@@ -4,8 +4,8 @@ import type { Node } from '../../shared/api/nodes.ts';
 import { historyOf } from '../feed/history.ts';
 import { withDatabase } from '../testing/database.ts';
 import { putNode } from '../testing/nodes.ts';
+import { findingsAt } from './findings-at.ts';
 import { detailNow } from './node-detail.ts';
-import { findingsAt } from './node-findings.ts';
 import { listNodes } from './node-list.ts';
 import { nodeForRead, nodeForWrite } from './node-ref.ts';
 import { sectionsAt, wantedAt } from './sections-at.ts';
@@ -47,7 +47,7 @@ test('a past list, node, and section are what was answered then', async () => {
   expect((await wantedAt(db, id(1), then)).wanted).toEqual(before.wanted.wanted);
   expect((await listNodes(db, { as_of: then, q: 's1' })).items.map((node) => node.id)).toEqual([id(1)]);
   expect((await listNodes(db, { as_of: then, site: 'ber', tag: 'blue', state: 'retired' })).items).toEqual([]);
-  expect((await findingsAt(db, id(1), then)).map(({ message }) => message)).toEqual([
+  expect((await findingsAt(db, then, { node: id(1) })).map(({ message }) => message)).toEqual([
     'hostname has not been reported, so nobody knows whether it is as wanted',
   ]);
   expect((await listNodes(db, { as_of: '1999-01-01T00:00:00Z' })).items).toEqual([]);

@@ -2,8 +2,9 @@ import { sql } from 'kysely';
 import type { Node } from '../../shared/api/nodes.ts';
 import type { Reader } from '../db.ts';
 import { type Acts, readActs } from '../feed/acts-at.ts';
-import { findingsOf } from '../intent/findings.ts';
+import { checkHorizon } from '../history/horizon.ts';
 import type { Level, NodeState } from '../schema.ts';
+import { countsAt } from './findings-at.ts';
 import { hotOf } from './hot.ts';
 import { addressesOf } from './node-view.ts';
 
@@ -30,27 +31,29 @@ interface Existing {
   state: { state: NodeState; level: Level };
 }
 
-/** What a node's row is made of: the sections that hotOf() and findingsOf() read. */
+/** What a node's row is made of: the sections that hotOf() reads, and the network. */
 interface Sections {
   observed: Record<string, unknown>;
   wanted?: { wanted: Record<string, unknown>; generation: number };
 }
 
-const READ = ['system', 'nics', 'hostname', 'network', 'bgp', 'ssh', 'repos', 'time'];
+const READ = ['system', 'nics', 'hostname', 'network'];
 
 /**
  * All nodes as they were at a time (RFC 3339), by id. Heartbeats are kept in no history: `seen_at` and `agent_version` are
  * absent, and `observed_at` is the time of the last report that changed something. `state_at` is the time of the event,
- * milliseconds after that of the row. `findings` counts what a comparison finds, acknowledged or not.
+ * milliseconds after that of the row. Throws `gone` when that past was dropped.
  */
 export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Promise<NodeAt[]> {
+  await checkHorizon(db, time, { observed: READ, derived: ['wanted', 'state', 'findings'] });
   const nodes = await readExisting(db, time, slice);
   const whole = slice.after === undefined && slice.limit === undefined && slice.ids === undefined;
   const subjects = whole ? undefined : nodes.map(({ subject }) => subject);
-  const [sections, reports, acts] = [
+  const [sections, reports, acts, findings] = [
     await readSections(db, time, subjects),
     await readReports(db, time, subjects),
     await readActs(db, time, subjects),
+    await countsAt(db, time, whole ? undefined : nodes.map(({ id }) => id)),
   ];
   return nodes.map((node) =>
     toNodeAt(
@@ -58,6 +61,7 @@ export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Prom
       sections.get(node.subject) ?? { observed: {} },
       reports.get(node.subject),
       acts.get(node.subject) ?? {},
+      findings.get(node.id) ?? 0,
     ),
   );
 }
@@ -99,10 +103,15 @@ async function readReports(db: Reader, time: string, subjects: string[] | undefi
   return new Map(rows.map(({ subject, at }) => [subject, at]));
 }
 
-function toNodeAt(existing: Existing, sections: Sections, reported: Date | undefined, acts: Acts): NodeAt {
+function toNodeAt(
+  existing: Existing,
+  sections: Sections,
+  reported: Date | undefined,
+  acts: Acts,
+  findings: number,
+): NodeAt {
   const { observed, wanted: { wanted, generation } = { wanted: {}, generation: 0 } } = sections;
   const { observed_name, ...hot } = hotOf(observed, wanted);
-  const findings = findingsOf(existing.id, wanted, observed, [], []).length;
   const node: Node = {
     id: existing.id,
     name: hot.fqdn ?? observed_name ?? existing.id,

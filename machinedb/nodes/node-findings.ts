@@ -1,9 +1,6 @@
 import { sql } from 'kysely';
 import type { Finding } from '../../shared/api/nodes.ts';
 import type { Reader } from '../db.ts';
-import { findingsOf } from '../intent/findings.ts';
-import { fleetAt } from './asof.ts';
-import { sectionsAt, wantedAt } from './sections-at.ts';
 
 /** Open findings with the names of their nodes; filters and order are the caller's. */
 export function selectFindings(db: Reader) {
@@ -39,18 +36,4 @@ export function toFinding(row: Row): Finding {
 export async function findingsNow(db: Reader, id: string): Promise<Finding[]> {
   const rows = await selectFindings(db).where('f.node', '=', id).orderBy('f.section').orderBy('f.path').execute();
   return rows.map(toFinding);
-}
-
-/**
- * What a comparison of wanted and observed at a time in the past finds. Acknowledgements, and findings about states and
- * addresses, are kept in no history; `id` is 0, and `first_seen` the time asked for.
- */
-export async function findingsAt(db: Reader, id: string, time: string): Promise<Finding[]> {
-  const [then] = await fleetAt(db, time, { ids: [id] });
-  if (then === undefined) return [];
-  const { wanted } = await wantedAt(db, id, time);
-  const found = findingsOf(id, wanted, await sectionsAt(db, id, 'observed', time), [], []);
-  return found
-    .map((finding) => ({ ...finding, id: 0, name: then.node.name, first_seen: new Date(time).toISOString() }))
-    .sort((a, b) => (`${a.section} ${a.path}` < `${b.section} ${b.path}` ? -1 : 1));
 }

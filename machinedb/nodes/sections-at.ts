@@ -1,14 +1,17 @@
 import { sql } from 'kysely';
 import type { Reader } from '../db.ts';
+import { checkHorizon } from '../history/horizon.ts';
 import type { Side } from '../schema.ts';
 
-/** Section → data of one side of a node, at a time (RFC 3339) or now. */
+/** Section → data of one side of a node, at a time (RFC 3339) or now. Throws `gone` when that past was dropped. */
 export async function sectionsAt(
   db: Reader,
   node: string,
   side: Side,
   time: string | undefined,
 ): Promise<Record<string, unknown>> {
+  const read = { [side]: side === 'derived' ? ['wanted', 'state'] : undefined };
+  if (time !== undefined) await checkHorizon(db, time, read);
   const then = time === undefined ? sql`upper_inf(valid)` : sql`valid @> ${time}::timestamptz`;
   const { rows } = await sql<{ section: string; data: unknown }>`
     select section, data from revision

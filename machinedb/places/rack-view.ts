@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { RackItem, RackView } from '../../shared/api/racks.ts';
 import type { Placement } from '../../shared/sections/placement.ts';
 import type { Reader } from '../db.ts';
+import { checkHorizon } from '../history/horizon.ts';
 import { Problem } from '../http/problem.ts';
 import { hotOf } from '../nodes/hot.ts';
 import type { DeviceKind } from '../schema.ts';
@@ -11,7 +12,8 @@ interface Rack {
   rack: string;
 }
 
-interface Described {
+/** What a rack's row has, beside its name. */
+export interface Described {
   height: number;
   description?: string | null;
   descending?: boolean;
@@ -98,6 +100,7 @@ interface Act {
 
 /** From revisions and events alone: the places that nodes were given, and the acts on the rack and on devices. */
 async function rackAt(db: Reader, { site, rack }: Rack, time: string): Promise<RackView> {
+  await checkHorizon(db, time, { intended: ['placement'], observed: ['hostname'], derived: ['wanted'] });
   const { rows: acts } = await sql<Act>`
     select kind, data from event where subject = ${`rack/${site}:${rack}`} and at <= ${time}::timestamptz
       and kind in ('rack.put', 'rack.deleted', 'feed.put', 'feed.deleted') order by seq`.execute(db);

@@ -5,11 +5,23 @@ import { keyForms, readCursor, toPage } from '../http/page.ts';
 import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { countFindings } from '../intent/findings.ts';
+import { findingsAt } from '../nodes/findings-at.ts';
 import { selectFindings, toFinding } from '../nodes/node-findings.ts';
 
 export const findingRoutes = {
   listFindings: async ({ db }, { input: { query } }) => {
     const limit = query.limit ?? 100;
+    if (query.as_of !== undefined) {
+      const { as_of, cursor, ...filter } = query;
+      const after = Number(readCursor(cursor, keyForms.seq) ?? 0);
+      const then = await findingsAt(db, as_of, { ...filter, after, limit: limit + 1 });
+      return toPage(
+        then,
+        limit,
+        ({ id }) => String(id),
+        (finding) => finding,
+      );
+    }
     let rows = selectFindings(db)
       .orderBy('f.id')
       .limit(limit + 1)

@@ -8,6 +8,7 @@ import { caRoutes } from './ca.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
+import { historyRoutes } from './history.ts';
 import { identityRoutes } from './identity.ts';
 import { installRoutes } from './install.ts';
 import { intentRoutes } from './intent.ts';
@@ -16,6 +17,7 @@ import { nodeReads } from './nodes.ts';
 import { placeRoutes } from './places.ts';
 import { relayRoutes } from './relays.ts';
 import { rescueRoutes } from './rescue.ts';
+import { revertRoutes } from './revert.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { secretRoutes } from './secrets.ts';
 import { seedRoutes } from './seed.ts';
@@ -26,9 +28,11 @@ import { tokenRoutes } from './tokens.ts';
 /** A handler for every row of the contract: one that is missing does not compile. */
 export const handlers: Handlers = {
   ...nodeReads,
+  ...historyRoutes,
   ...assignRoutes,
   ...approvalRoutes,
   ...intentRoutes,
+  ...revertRoutes,
   ...placeRoutes,
   ...findingRoutes,
   ...enrolRoutes,

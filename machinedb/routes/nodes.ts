@@ -1,9 +1,9 @@
-import { changes } from '../../shared/diff.ts';
 import type { Pci } from '../../shared/sections/pci.ts';
 import type { Context, Handlers } from '../context.ts';
 import { historyOf } from '../feed/history.ts';
+import { findingsAt } from '../nodes/findings-at.ts';
 import { detailAt, detailNow } from '../nodes/node-detail.ts';
-import { findingsAt, findingsNow } from '../nodes/node-findings.ts';
+import { findingsNow } from '../nodes/node-findings.ts';
 import { listNodes } from '../nodes/node-list.ts';
 import { nodeForRead } from '../nodes/node-ref.ts';
 import { namesOf } from '../nodes/pci-names.ts';
@@ -28,19 +28,12 @@ export const nodeReads = {
   },
   getNodeFindings: async ({ db }, { input: { params, query } }) => {
     const id = await nodeForRead(db, params.node);
-    return { items: query.as_of === undefined ? await findingsNow(db, id) : await findingsAt(db, id, query.as_of) };
+    if (query.as_of === undefined) return { items: await findingsNow(db, id) };
+    const then = await findingsAt(db, query.as_of, { node: id });
+    return { items: then.sort((a, b) => (`${a.section} ${a.path}` < `${b.section} ${b.path}` ? -1 : 1)) };
   },
   getHistory: async ({ db, feed }, { input: { params, query } }) => {
     const id = await nodeForRead(db, params.node);
     return await historyOf(db, feed.epoch, `node/${id}`, query);
-  },
-  diffNode: async ({ db }, { input: { params, query } }) => {
-    const id = await nodeForRead(db, params.node);
-    const at = async (time: string | undefined) => ({
-      observed: await sectionsAt(db, id, 'observed', time),
-      intended: await sectionsAt(db, id, 'intended', time),
-      wanted: (await wantedAt(db, id, time)).wanted,
-    });
-    return { changes: changes(await at(query.from), await at(query.to)) };
   },
 } satisfies Partial<Handlers>;

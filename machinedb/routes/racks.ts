@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely';
+import { sql } from 'kysely';
 import { actor, type Context, type Handlers } from '../context.ts';
 import type { Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
@@ -7,14 +7,23 @@ import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { placeEvent, removePlace } from '../places/place-removal.ts';
 import { describeRack, viewRack } from '../places/rack-view.ts';
-import type { Database } from '../schema.ts';
+import { type RackAt, racksAt } from '../places/racks-at.ts';
 
-const toRack = ({ site, name, ...row }: Selectable<Database['rack']>) => ({ site, name, ...describeRack(row) });
+const toRack = ({ site, name, ...row }: RackAt) => ({ site, name, ...describeRack(row) });
 
 export const rackRoutes = {
   listRacks: async ({ db }: Context, { input: { query } }) => {
     const limit = query.limit ?? 100;
     const [site = '', name = ''] = (readCursor(query.cursor, keyForms.rack) ?? '').split('/');
+    if (query.as_of !== undefined) {
+      const then = await racksAt(db, query.as_of, {
+        site: query.site,
+        named: query.name,
+        after: { site, name },
+        limit: limit + 1,
+      });
+      return toPage(then, limit, (row) => `${row.site}/${row.name}`, toRack);
+    }
     let select = db
       .selectFrom('rack')
       .selectAll()

@@ -16,6 +16,7 @@ import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
 import { rescueRoutes } from '../routes/rescue.ts';
+import { revertRoutes } from '../routes/revert.ts';
 import { rolloutRoutes } from '../routes/rollouts.ts';
 import { serviceRoutes } from '../routes/service.ts';
 import { openKeys } from '../trust/keys.ts';
@@ -24,6 +25,7 @@ import { withDatabase } from './database.ts';
 const handlers = {
   ...intentRoutes,
   ...placeRoutes,
+  ...revertRoutes,
   ...findingRoutes,
   ...assignRoutes,
   ...installRoutes,

@@ -1,7 +1,7 @@
 import type { Db } from '../db.ts';
 import { transaction } from '../db.ts';
 import { append, type NewRevision } from '../feed/feed.ts';
-import { findingsOf } from '../intent/findings.ts';
+import { findingsOf, storeFindings } from '../intent/findings.ts';
 import { hotOf } from '../nodes/hot.ts';
 
 export interface TestNode {
@@ -46,7 +46,6 @@ export async function putNode(db: Db, id: string, { observed = {}, wanted = {}, 
       node: id,
       observed: JSON.stringify(observed),
       wanted: JSON.stringify(wanted),
-      findings: findingsOf(id, wanted, observed, [], []).length,
       generation: 1,
       hashes: '{}',
       errors: '{}',
@@ -59,6 +58,7 @@ export async function putNode(db: Db, id: string, { observed = {}, wanted = {}, 
       .onConflict((c) => c.column('node').doUpdateSet(now))
       .execute();
     const common = { subject: `node/${id}`, actor: 'test' };
+    await storeFindings(tx, [id], findingsOf(id, wanted, observed, [], []));
     const revisions: NewRevision[] = [
       ...Object.entries(observed),
       ...gone.map((section) => [section, null] as const),

@@ -183,10 +183,14 @@ export const nodeRows = {
   diffNode: row({
     method: 'GET',
     path: '/v1/nodes/{node}/diff',
-    summary: 'What changed of a node between two times',
+    summary: 'What changed of a node between two times, or in what it differs from another',
     scope: 'read',
     params: nodeParam,
-    query: z.strictObject({ from: time, to: time.optional().describe('Now when absent') }),
+    query: z.strictObject({
+      from: time.optional().describe('The earlier time'),
+      to: time.optional().describe('The later time; now when absent'),
+      with: z.string().min(1).max(253).optional().describe('Another node, to compare at the later time instead'),
+    }),
     reply: z.object({
       changes: z.array(z.object({ path: z.string(), from: z.unknown().optional(), to: z.unknown().optional() })),
     }),
@@ -273,6 +277,7 @@ export const nodeRows = {
       site: name.optional(),
       role: name.optional(),
       acknowledged: z.stringbool().optional(),
+      as_of: asOf,
       ...pageQuery,
     }),
     reply: page(finding),

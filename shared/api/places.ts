@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { name } from '../sections/name.ts';
-import { page, pageQuery, row, writeQuery } from './row.ts';
+import { asOf, page, pageQuery, row, writeQuery } from './row.ts';
 
 const text = z.string().max(500);
 const query = z.strictObject(pageQuery);
@@ -85,7 +85,7 @@ export const placeRows = {
     path: '/v1/racks',
     summary: 'List racks',
     scope: 'read',
-    query: query.extend({ site: name.optional(), name: name.optional().describe('Racks of this name') }),
+    query: query.extend({ site: name.optional(), name: name.optional().describe('Racks of this name'), as_of: asOf }),
     reply: page(rack),
   }),
   putRack: row({
