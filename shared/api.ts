@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { groupRows } from './api/groups.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
@@ -15,6 +16,7 @@ import { serviceRows } from './api/service.ts';
 export const api = {
   ...nodeRows,
   ...intentRows,
+  ...groupRows,
   ...placeRows,
   ...agentRows,
   ...installRows,

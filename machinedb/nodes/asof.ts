@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import type { Node } from '../../shared/api/nodes.ts';
+import { sectionsOf } from '../../shared/groups/evaluate.ts';
 import type { Reader } from '../db.ts';
 import { type Acts, readActs } from '../feed/acts-at.ts';
+import { type Definition, groupsOf, readDefinitions } from '../groups/membership.ts';
 import { findingsOf } from '../intent/findings.ts';
 import type { Level, NodeState } from '../schema.ts';
 import { hotOf } from './hot.ts';
@@ -30,7 +32,7 @@ interface Existing {
   state: { state: NodeState; level: Level };
 }
 
-/** What a node's row is made of: the sections that hotOf() and findingsOf() read. */
+/** What a node's row is made of: the sections that hotOf(), findingsOf() and groups read. */
 interface Sections {
   observed: Record<string, unknown>;
   wanted?: { wanted: Record<string, unknown>; generation: number };
@@ -47,8 +49,9 @@ export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Prom
   const nodes = await readExisting(db, time, slice);
   const whole = slice.after === undefined && slice.limit === undefined && slice.ids === undefined;
   const subjects = whole ? undefined : nodes.map(({ subject }) => subject);
+  const groups = await readDefinitions(db, time);
   const [sections, reports, acts] = [
-    await readSections(db, time, subjects),
+    await readSections(db, time, subjects, [...READ, ...groups.flatMap(({ pattern }) => sectionsOf(pattern))]),
     await readReports(db, time, subjects),
     await readActs(db, time, subjects),
   ];
@@ -58,6 +61,7 @@ export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Prom
       sections.get(node.subject) ?? { observed: {} },
       reports.get(node.subject),
       acts.get(node.subject) ?? {},
+      groups,
     ),
   );
 }
@@ -74,11 +78,16 @@ async function readExisting(db: Reader, time: string, { after, limit, ids }: Sli
 }
 
 /** Subject → its sections. Rows are put together here: PostgreSQL takes ten times as long to aggregate JSON. */
-async function readSections(db: Reader, time: string, subjects: string[] | undefined): Promise<Map<string, Sections>> {
+async function readSections(
+  db: Reader,
+  time: string,
+  subjects: string[] | undefined,
+  read: string[],
+): Promise<Map<string, Sections>> {
   const { rows } = await sql<{ subject: string; section: string; observed: boolean; data: unknown }>`
     select subject, section, side = 'observed' as observed, data from revision
     where valid @> ${time}::timestamptz and data is not null
-      and (side = 'derived' and section = 'wanted' or side = 'observed' and section = any(${READ}))
+      and (side = 'derived' and section = 'wanted' or side = 'observed' and section = any(${read}))
       and (${subjects ?? null}::text[] is null or subject = any(${subjects ?? null}::text[]))`.execute(db);
   const found = new Map<string, Sections>();
   for (const { subject, section, observed, data } of rows) {
@@ -99,7 +108,13 @@ async function readReports(db: Reader, time: string, subjects: string[] | undefi
   return new Map(rows.map(({ subject, at }) => [subject, at]));
 }
 
-function toNodeAt(existing: Existing, sections: Sections, reported: Date | undefined, acts: Acts): NodeAt {
+function toNodeAt(
+  existing: Existing,
+  sections: Sections,
+  reported: Date | undefined,
+  acts: Acts,
+  groups: Definition[],
+): NodeAt {
   const { observed, wanted: { wanted, generation } = { wanted: {}, generation: 0 } } = sections;
   const { observed_name, ...hot } = hotOf(observed, wanted);
   const findings = findingsOf(existing.id, wanted, observed, [], []).length;
@@ -107,6 +122,7 @@ function toNodeAt(existing: Existing, sections: Sections, reported: Date | undef
     id: existing.id,
     name: hot.fqdn ?? observed_name ?? existing.id,
     ...hot,
+    groups: groupsOf(groups, observed, hot),
     ...existing.state,
     state_at: (acts.moved ?? existing.created_at).toISOString(),
     health: healthOf(reported, acts.reachable, findings),

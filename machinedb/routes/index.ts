@@ -8,6 +8,7 @@ import { caRoutes } from './ca.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
+import { groupRoutes } from './groups.ts';
 import { installRoutes } from './install.ts';
 import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
@@ -28,6 +29,7 @@ export const handlers: Handlers = {
   ...assignRoutes,
   ...approvalRoutes,
   ...intentRoutes,
+  ...groupRoutes,
   ...placeRoutes,
   ...findingRoutes,
   ...enrolRoutes,

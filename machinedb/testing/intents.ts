@@ -12,6 +12,7 @@ import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
 import { assignRoutes } from '../routes/assign.ts';
 import { findingRoutes } from '../routes/findings.ts';
+import { groupRoutes } from '../routes/groups.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
@@ -25,6 +26,7 @@ const handlers = {
   ...intentRoutes,
   ...placeRoutes,
   ...findingRoutes,
+  ...groupRoutes,
   ...assignRoutes,
   ...installRoutes,
   ...rescueRoutes,
