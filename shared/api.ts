@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { bulkRows } from './api/bulk.ts';
 import { groupRows } from './api/groups.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
@@ -16,6 +17,7 @@ import { serviceRows } from './api/service.ts';
 export const api = {
   ...nodeRows,
   ...intentRows,
+  ...bulkRows,
   ...groupRows,
   ...placeRows,
   ...agentRows,

@@ -118,7 +118,7 @@ async function allPages(client: Client, operation: Operation, call: AnyCall, fir
   }
 }
 
-async function confirm(terminal: Terminal): Promise<void> {
+export async function confirm(terminal: Terminal): Promise<void> {
   if (!terminal.interactive) {
     throw new Failure(
       'nothing was changed: this is not a terminal, so add --yes to apply it, or --dry-run to only look',

@@ -4,6 +4,7 @@ import type { Context, Handlers, Request } from '../context.ts';
 import { linkSocket } from '../relays/link.ts';
 import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
+import { bulkRoutes } from './bulk.ts';
 import { caRoutes } from './ca.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
@@ -29,6 +30,7 @@ export const handlers: Handlers = {
   ...assignRoutes,
   ...approvalRoutes,
   ...intentRoutes,
+  ...bulkRoutes,
   ...groupRoutes,
   ...placeRoutes,
   ...findingRoutes,

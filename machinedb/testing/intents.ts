@@ -11,6 +11,7 @@ import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
 import { assignRoutes } from '../routes/assign.ts';
+import { bulkRoutes } from '../routes/bulk.ts';
 import { findingRoutes } from '../routes/findings.ts';
 import { groupRoutes } from '../routes/groups.ts';
 import { installRoutes } from '../routes/install.ts';
@@ -26,6 +27,7 @@ const handlers = {
   ...intentRoutes,
   ...placeRoutes,
   ...findingRoutes,
+  ...bulkRoutes,
   ...groupRoutes,
   ...assignRoutes,
   ...installRoutes,
