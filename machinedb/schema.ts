@@ -202,6 +202,7 @@ export interface Database {
     unit: number | null;
     role: string | null;
     tags: Generated<string[]>;
+    groups: Generated<string[]>;
     mode: Generated<string>;
     model: string | null;
     serial: string | null;
@@ -211,6 +212,14 @@ export interface Database {
     reachable: boolean | null;
     reachable_at: OptionalTime;
   };
+  saved_group: {
+    name: string;
+    comment: string | null;
+    pattern: Json<Record<string, unknown>>;
+    changed_by: string;
+    changed_at: Time;
+  };
+  group_progress: { one: Generated<boolean>; judged_to: string | null };
   rollout: {
     role: string;
     slots: Generated<number>;

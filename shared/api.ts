@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { bulkRows } from './api/bulk.ts';
+import { groupRows } from './api/groups.ts';
 import { historyRows } from './api/history.ts';
 import { identityRows } from './api/identity.ts';
 import { installRows } from './api/install.ts';
@@ -20,6 +22,8 @@ export const api = {
   ...nodeRows,
   ...historyRows,
   ...intentRows,
+  ...bulkRows,
+  ...groupRows,
   ...placeRows,
   ...rackRows,
   ...powerRows,

@@ -55,6 +55,20 @@ test('what a narrower layer removes as a whole, it removes value by value', () =
   ]);
 });
 
+test('what a layer replaces is told value by value, and so is what it put there', () => {
+  const servers = { a: { iburst: true }, b: { prefer: true } };
+  expect(
+    explain([
+      { layer: 'fleet', sections: { time: { servers } } },
+      { layer: 'node/1', sections: { time: { servers: { $replace: true, a: { prefer: true } } } } },
+    ]),
+  ).toEqual([
+    { path: '/time/servers/a/iburst', layer: 'node/1', overrides: [{ layer: 'fleet', value: true }] },
+    { path: '/time/servers/a/prefer', value: true, layer: 'node/1', overrides: [] },
+    { path: '/time/servers/b/prefer', layer: 'node/1', overrides: [{ layer: 'fleet', value: true }] },
+  ]);
+});
+
 const key = fc.constantFrom('a', 'b', 'c/d');
 const { value } = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -63,6 +77,7 @@ const { value } = fc.letrec((tie) => ({
     fc.integer(),
     fc.constant([1]),
     fc.dictionary(key, tie('value'), { maxKeys: 3 }),
+    fc.dictionary(key, tie('value'), { maxKeys: 3 }).map((members) => ({ ...members, $replace: true })),
   ),
 }));
 const layers = fc

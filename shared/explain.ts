@@ -1,4 +1,4 @@
-import { isMembers, type Layer } from './merge.ts';
+import { isMembers, type Layer, REPLACE, replaces } from './merge.ts';
 
 export interface Explained {
   /** JSON pointer (RFC 6901) of the value. */
@@ -41,15 +41,18 @@ function newPlace(): Place {
   return { state: 'absent', layer: '', said: [], members: new Map() };
 }
 
-/** As mergePatch does (RFC 7396). */
-function merge(place: Place, patch: unknown, layer: string): void {
+/** As combine() does. `alone`: a wider object of this layer replaces all that is in it. */
+function merge(place: Place, patch: unknown, layer: string, alone = false): void {
   if (isMembers(patch)) {
     if (place.state === 'value') place.said.push({ layer });
+    const replacing = alone || replaces(patch);
+    if (replacing && place.state === 'object') endOthers(place, patch, layer);
     place.state = 'object';
     place.layer = layer;
     for (const [key, member] of Object.entries(patch)) {
+      if (key === REPLACE && member === true) continue;
       if (!place.members.has(key)) place.members.set(key, newPlace());
-      merge(place.members.get(key)!, member, layer);
+      merge(place.members.get(key)!, member, layer, replacing);
     }
     return;
   }
@@ -64,6 +67,12 @@ function endMembers(place: Place, layer: string): void {
   if (place.state !== 'object') return;
   sayEmpty(place);
   for (const member of place.members.values()) if (member.state !== 'absent') merge(member, null, layer);
+}
+
+/** What an object that replaces does not name is gone. */
+function endOthers(place: Place, patch: Record<string, unknown>, layer: string): void {
+  for (const [key, member] of place.members)
+    if (!Object.hasOwn(patch, key) && member.state !== 'absent') merge(member, null, layer);
 }
 
 /** An object that no layer left a member of is a value of its own. */

@@ -12,6 +12,7 @@ export interface Command {
   fromFile?: string;
 }
 
+const nodeColumns = ['name', 'state', 'health', 'role', 'site', 'rack', 'unit', 'model', 'addresses', 'findings'];
 const allocationColumns = ['address', 'network', 'site', 'rack', 'node', 'interface', 'label', 'state', 'since'];
 
 /** Every command that is one operation of the contract. Its flags come from the operation's schemas. */
@@ -19,7 +20,7 @@ export const commands: Command[] = [
   {
     words: 'nodes',
     operation: 'listNodes',
-    columns: ['name', 'state', 'health', 'role', 'site', 'rack', 'unit', 'model', 'addresses', 'findings'],
+    columns: nodeColumns,
   },
   { words: 'show', operation: 'getNode', positionals: ['node'] },
   { words: 'observed', operation: 'getObserved', positionals: ['node'] },
@@ -112,6 +113,11 @@ export const commands: Command[] = [
   { words: 'network delete', operation: 'deleteNetwork', positionals: ['network'] },
   { words: 'network addresses', operation: 'listAllocations', positionals: ['network'], columns: allocationColumns },
   { words: 'network release', operation: 'releaseAllocation', positionals: ['network', 'address'] },
+  { words: 'group list', operation: 'listGroups', columns: ['name', 'members', 'comment', 'changed_by', 'changed_at'] },
+  { words: 'group put', operation: 'putGroup', positionals: ['group'], fromFile: 'pattern' },
+  { words: 'group show', operation: 'getGroup', positionals: ['group'] },
+  { words: 'group delete', operation: 'deleteGroup', positionals: ['group'] },
+  { words: 'group members', operation: 'listGroupMembers', positionals: ['group'], columns: nodeColumns },
   {
     words: 'token list',
     operation: 'listTokens',

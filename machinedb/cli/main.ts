@@ -1,6 +1,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { api } from '../../shared/api.ts';
 import { runBootPreview } from './boot.ts';
+import { runBulk } from './bulk.ts';
 import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
@@ -19,6 +20,7 @@ import { describe, runCommand, type Terminal } from './run.ts';
 
 const others = [
   ['intent get|put|delete|explain', 'Read and write intent: of the fleet, a site, a role, a rack or a node'],
+  ['bulk FILE', 'Give many nodes their place, role, tags, name, address or intent in one request'],
   ['image build|verify|iso', 'Make an image and take it into the catalogue; check one; make a medium that boots it'],
   ['boot preview NODE', 'What a node would get if it booted now: boot script and cloud-init documents'],
   ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
@@ -64,6 +66,7 @@ async function main(
   if (first === 'diff' || first === 'blame') return await runPast(client, first, argv.slice(1), terminal);
   if (first === 'revert') return await runRevert(client, argv.slice(1), terminal);
   if (first === 'intent') return await runIntent(client, argv.slice(1), terminal);
+  if (first === 'bulk') return await runBulk(client, argv.slice(1), terminal);
   if (first === 'events') return await runEvents(client, connection, argv.slice(1), terminal);
   if (first === 'image' && ['build', 'verify', 'iso'].includes(second ?? ''))
     return await runImage(client, argv.slice(1), environment, terminal);

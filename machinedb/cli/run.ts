@@ -35,12 +35,15 @@ export async function runCommand(
 ): Promise<void> {
   const definition: Row = api[command.operation];
   const flags = flagsOf(definition);
+  const fromFile = flags.get(command.fromFile ?? '');
   for (const name of [...(command.positionals ?? []), command.fromFile ?? '']) flags.delete(name);
   const parsed = parseFlags(argv, flags, ownFlags);
   if (parsed.own.help === true) return terminal.out(help(command, definition, flags));
   const params = takePositionals(command, definition, parsed);
-  if (command.fromFile !== undefined)
-    parsed.body[command.fromFile] = readFile(parsed, command, terminal).replace(/\n$/, '');
+  if (fromFile !== undefined) {
+    const text = readFile(parsed, command, terminal).replace(/\n$/, '');
+    parsed.body[fromFile.field] = fromFile.type === 'json' ? parseJson(text, String(parsed.own.file)) : text;
+  }
   for (const [flag, { required, field, where }] of flags) {
     if (required && parsed[where][field] === undefined)
       throw new Failure(`${command.words} needs --${flag}`, exitCodes.usage);
@@ -115,7 +118,7 @@ async function allPages(client: Client, operation: Operation, call: AnyCall, fir
   }
 }
 
-async function confirm(terminal: Terminal): Promise<void> {
+export async function confirm(terminal: Terminal): Promise<void> {
   if (!terminal.interactive) {
     throw new Failure(
       'nothing was changed: this is not a terminal, so add --yes to apply it, or --dry-run to only look',
@@ -156,6 +159,15 @@ export function readFile(parsed: Parsed, command: Pick<Command, 'words'>, termin
     return readFileSync(file, 'utf8');
   } catch (error) {
     throw new Failure(`${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** JSON that a person wrote into a file. */
+export function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new Failure(`${file} is not JSON: ${(error as Error).message}`, exitCodes.usage);
   }
 }
 

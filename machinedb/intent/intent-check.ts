@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { IntentSection } from '../../shared/api/intent.ts';
 import { escapePointer } from '../../shared/explain.ts';
 import { isInside } from '../../shared/ip.ts';
-import { isMembers } from '../../shared/merge.ts';
+import { settled } from '../../shared/merge.ts';
 import { type Contradiction, contradictions } from '../../shared/network-contradictions.ts';
 import { type Demand, demands } from '../../shared/resolve.ts';
 import type { CloudInitIntended } from '../../shared/sections/cloud-init.ts';
@@ -30,8 +30,8 @@ export async function checkIntent(
   await checkSubject(tx, subject);
   if (data === null) return;
   const schema = (sections[section] as { intended: z.ZodType }).intended;
-  // A null removes a key of a wider layer (RFC 7396), whatever the key's type.
-  const parsed = schema.safeParse(withoutNulls(data));
+  // What it says to wider layers is no part of the section: a null removes a key, whatever the key's type.
+  const parsed = schema.safeParse(settled(data));
   if (!parsed.success) {
     const errors = parsed.error.issues.slice(0, 50).map(({ path, message }) => ({
       detail: message,
@@ -51,15 +51,6 @@ export async function checkIntent(
 export function contradiction(all: [Contradiction, ...Contradiction[]], whose: string): Problem {
   const errors = all.slice(0, 50).map(({ path, message }) => ({ detail: message, pointer: path }));
   return new Problem('invalid', `${whose}network${all[0].path}: ${all[0].message}`, { errors });
-}
-
-function withoutNulls(value: unknown): unknown {
-  if (!isMembers(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, member]) => member !== null)
-      .map(([key, member]) => [key, withoutNulls(member)]),
-  );
 }
 
 const tables = { site: 'site', role: 'role' } as const;

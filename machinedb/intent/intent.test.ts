@@ -119,6 +119,30 @@ test('assignments at the same time lose nothing of each other', async () => {
   expect((await now(id)).wanted).toEqual({ placement: { site: 'ber', rack: 'r1', unit: 9, height: 2, face: 'rear' } });
 });
 
+test('a layer adds to what wider ones list, takes from it, or replaces it, and explain tells each', async () => {
+  const id = await node();
+  await ask('putRole', { params: { role: 'listed' }, body: {} });
+  await ask('assignNode', { params: { node: id }, body: { role: 'listed', tags: ['own'], reason: 'test' } });
+  await ask('putRoleIntent', { ...section('tags', { role: 'listed' }), body: { a: true, b: true } });
+  expect((await now(id)).tags).toEqual(['a', 'b', 'own']);
+  const own = async (body: object) => {
+    const { items } = await ask('getNodeIntent', { params: { node: id } });
+    const { etag } = items.find((item) => item.section === 'tags')!;
+    await ask('putNodeIntent', { ...section('tags', { node: id }), body }, { 'if-match': etag });
+    return (await now(id)).tags;
+  };
+  expect(await own({ own: true, b: null })).toEqual(['a', 'own']);
+  expect(await own({ own: true, $replace: true })).toEqual(['own']);
+  const { explain } = await ask('getNodeIntent', { params: { node: id }, query: { explain: true } });
+  const overrides = [{ layer: 'role/listed', value: true }];
+  expect(explain?.filter(({ path }) => path.startsWith('/tags'))).toEqual([
+    { path: '/tags/a', layer: `node/${id}`, overrides },
+    { path: '/tags/b', layer: `node/${id}`, overrides },
+    { path: '/tags/own', value: true, layer: `node/${id}`, overrides: [] },
+  ]);
+  await expect(own({ $replace: 'yes' })).rejects.toMatchObject({ code: 'invalid' });
+});
+
 test('explain names the layer of each value', async () => {
   const id = await node();
   await ask('putFleetIntent', { ...section('mode', {}), body: { mode: 'plan' } });

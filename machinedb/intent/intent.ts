@@ -86,7 +86,7 @@ function toChange(list: IntentChange[], { actor, reason }: WriteOptions): Change
 }
 
 /** The subjects that a node comes to inherit from. */
-function joinedBy({ section, data }: IntentChange): string[] {
+export function joinedBy({ section, data }: IntentChange): string[] {
   return nodeOnly.has(section) && data !== null ? inherited({ [section]: data }) : [];
 }
 

@@ -10,6 +10,8 @@ export interface Update extends Hot {
   generation: number;
   /** The wanted state is another one, and signed anew. */
   changed: boolean;
+  /** Saved groups that it belongs to. */
+  groups: string[];
   signature?: string;
   key?: string;
 }
@@ -49,9 +51,9 @@ async function storeRows(tx: Tx, updates: Update[]): Promise<void> {
       signature = case when u.changed then u.signature else n.signature end,
       signing_key = case when u.changed then u.key else n.signing_key end,
       fqdn = u.fqdn, observed_name = coalesce(u.observed_name, n.observed_name), site = u.site, rack = u.rack, unit = u.unit,
-      role = u.role, tags = u.tags, mode = u.mode, model = u.model, serial = u.serial, uuid = u.uuid, macs = u.macs
+      role = u.role, tags = u.tags, groups = u.groups, mode = u.mode, model = u.model, serial = u.serial, uuid = u.uuid, macs = u.macs
     from json_to_recordset(${JSON.stringify(updates)}::json) as
       u(node uuid, wanted jsonb, generation bigint, changed boolean, signature text, key text, fqdn text, observed_name text, site text,
-        rack text, unit int, role text, tags text[], mode text, model text, serial text, uuid text, macs text[])
+        rack text, unit int, role text, tags text[], groups text[], mode text, model text, serial text, uuid text, macs text[])
     where n.node = u.node`.execute(tx);
 }

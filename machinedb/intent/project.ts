@@ -7,6 +7,7 @@ import { demands, type Intent, resolve } from '../../shared/resolve.ts';
 import { ed25519Blob, fingerprintOfBlob } from '../../shared/ssh-certificate.ts';
 import type { Tx } from '../db.ts';
 import type { NewRevision } from '../feed/feed.ts';
+import { type Definition, groupsOf, readDefinitions } from '../groups/membership.ts';
 import { hotOf } from '../nodes/hot.ts';
 import { type AllocationRow, allocate, lacking, lockNetworks, readAllocations } from '../places/allocations.ts';
 import { type AskedAddresses, askedOf } from '../places/asked.ts';
@@ -76,6 +77,7 @@ export async function project(
     lastGiven: new Map(),
     moved: [],
     queued: [],
+    groups: await readDefinitions(tx),
     sshCa: fingerprintOfBlob(ed25519Blob(keys.sshHostCa().publicKey)),
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);
@@ -103,6 +105,8 @@ interface Run {
   moved: string[];
   /** Nodes whose agent has something to do, or no longer has. */
   queued: QueuedNode[];
+  /** Saved groups. They are read under the nodes' locks: see judgeSome(). */
+  groups: Definition[];
   /** Fingerprint of the CA of SSH host keys. */
   sshCa: string;
 }
@@ -159,13 +163,15 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
     const generation = row.generation + (changed ? 1 : 0);
     const waiting = run.asked.get(row.node)?.problems ?? [];
     findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
+    const hot = hotOf(row.observed, wanted);
     updates.push({
       node: row.node,
       wanted,
       generation,
       changed,
       ...signed(keys, row.node, generation, wanted, changed),
-      ...hotOf(row.observed, wanted),
+      ...hot,
+      groups: groupsOf(run.groups, row.observed, hot),
     });
     if (!changed) continue;
     if (canonical(row.wanted.placement ?? null) !== canonical(intent.placement ?? null)) run.moved.push(row.node);

@@ -25,6 +25,7 @@ const bare: Node = {
   level: 'approved',
   mode: 'observe',
   tags: [],
+  groups: [],
   addresses: [],
   macs: [],
   findings: 0,

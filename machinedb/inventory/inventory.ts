@@ -40,6 +40,7 @@ export function toHost({ node, network }: InventoryNode): Host {
     machinedb_unit: node.unit,
     machinedb_role: node.role,
     machinedb_tags: node.tags,
+    machinedb_groups: node.groups,
     machinedb_state: node.state,
     machinedb_health: node.health,
     machinedb_addresses: node.addresses,
@@ -62,12 +63,22 @@ function mayName(reported: string): boolean {
 function groupsOf(node: Node): string[] {
   const { role, site, rack, model } = node;
   const groups = [`state_${node.state}`, `health_${node.health}`, ...node.tags.map((tag) => `tag_${tag}`)];
+  groups.push(...node.groups.map(groupName));
   if (role !== undefined) groups.push(`role_${role}`);
   if (site !== undefined) groups.push(`site_${site}`);
   if (site !== undefined && rack !== undefined) groups.push(`rack_${site}_${rack}`);
   if (model !== undefined) groups.push(`model_${model.slice(0, 100)}`);
   if (node.health === 'unreachable') groups.push('stale');
-  return [...new Set(groups.map((group) => group.replace(/[^A-Za-z0-9_]/g, '_')))];
+  return [...new Set(groups.map(sanitized))];
+}
+
+/** What Ansible calls a saved group. */
+export function groupName(name: string): string {
+  return sanitized(`group_${name}`);
+}
+
+function sanitized(group: string): string {
+  return group.replace(/[^A-Za-z0-9_]/g, '_');
 }
 
 /**

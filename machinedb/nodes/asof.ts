@@ -1,7 +1,9 @@
 import { sql } from 'kysely';
 import type { Node } from '../../shared/api/nodes.ts';
+import { sectionsOf } from '../../shared/groups/evaluate.ts';
 import type { Reader } from '../db.ts';
 import { type Acts, readActs } from '../feed/acts-at.ts';
+import { type Definition, groupsOf, readDefinitions } from '../groups/membership.ts';
 import { checkHorizon } from '../history/horizon.ts';
 import type { Level, NodeState } from '../schema.ts';
 import { countsAt } from './findings-at.ts';
@@ -31,7 +33,7 @@ interface Existing {
   state: { state: NodeState; level: Level };
 }
 
-/** What a node's row is made of: the sections that hotOf() reads, and the network. */
+/** What a node's row is made of: the sections that hotOf() and groups read, and the network. */
 interface Sections {
   observed: Record<string, unknown>;
   wanted?: { wanted: Record<string, unknown>; generation: number };
@@ -45,12 +47,14 @@ const READ = ['system', 'nics', 'hostname', 'network'];
  * milliseconds after that of the row. Throws `gone` when that past was dropped.
  */
 export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Promise<NodeAt[]> {
-  await checkHorizon(db, time, { observed: READ, derived: ['wanted', 'state', 'findings'] });
+  const groups = await readDefinitions(db, time);
+  const read = [...READ, ...groups.flatMap(({ pattern }) => sectionsOf(pattern))];
+  await checkHorizon(db, time, { observed: read, derived: ['wanted', 'state', 'findings'] });
   const nodes = await readExisting(db, time, slice);
   const whole = slice.after === undefined && slice.limit === undefined && slice.ids === undefined;
   const subjects = whole ? undefined : nodes.map(({ subject }) => subject);
   const [sections, reports, acts, findings] = [
-    await readSections(db, time, subjects),
+    await readSections(db, time, subjects, read),
     await readReports(db, time, subjects),
     await readActs(db, time, subjects),
     await countsAt(db, time, whole ? undefined : nodes.map(({ id }) => id)),
@@ -62,6 +66,7 @@ export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Prom
       reports.get(node.subject),
       acts.get(node.subject) ?? {},
       findings.get(node.id) ?? 0,
+      groups,
     ),
   );
 }
@@ -78,11 +83,16 @@ async function readExisting(db: Reader, time: string, { after, limit, ids }: Sli
 }
 
 /** Subject → its sections. Rows are put together here: PostgreSQL takes ten times as long to aggregate JSON. */
-async function readSections(db: Reader, time: string, subjects: string[] | undefined): Promise<Map<string, Sections>> {
+async function readSections(
+  db: Reader,
+  time: string,
+  subjects: string[] | undefined,
+  read: string[],
+): Promise<Map<string, Sections>> {
   const { rows } = await sql<{ subject: string; section: string; observed: boolean; data: unknown }>`
     select subject, section, side = 'observed' as observed, data from revision
     where valid @> ${time}::timestamptz and data is not null
-      and (side = 'derived' and section = 'wanted' or side = 'observed' and section = any(${READ}))
+      and (side = 'derived' and section = 'wanted' or side = 'observed' and section = any(${read}))
       and (${subjects ?? null}::text[] is null or subject = any(${subjects ?? null}::text[]))`.execute(db);
   const found = new Map<string, Sections>();
   for (const { subject, section, observed, data } of rows) {
@@ -109,6 +119,7 @@ function toNodeAt(
   reported: Date | undefined,
   acts: Acts,
   findings: number,
+  groups: Definition[],
 ): NodeAt {
   const { observed, wanted: { wanted, generation } = { wanted: {}, generation: 0 } } = sections;
   const { observed_name, ...hot } = hotOf(observed, wanted);
@@ -116,6 +127,7 @@ function toNodeAt(
     id: existing.id,
     name: hot.fqdn ?? observed_name ?? existing.id,
     ...hot,
+    groups: groupsOf(groups, observed, hot),
     ...existing.state,
     state_at: (acts.moved ?? existing.created_at).toISOString(),
     health: healthOf(reported, acts.reachable, findings),

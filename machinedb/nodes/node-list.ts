@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Node } from '../../shared/api/nodes.ts';
 import type { Input } from '../../shared/api.ts';
 import type { Reader } from '../db.ts';
+import { readGroup } from '../groups/groups.ts';
 import { keyForms, makeCursor, readCursor, toPage } from '../http/page.ts';
 import { fleetAt } from './asof.ts';
 import { health, selectNodes, toNode } from './node-view.ts';
@@ -13,6 +14,7 @@ const CHUNK = 1000;
 export async function listNodes(db: Reader, query: Query): Promise<{ items: Node[]; next?: string }> {
   const limit = query.limit ?? 100;
   const after = readCursor(query.cursor, keyForms.id);
+  if (query.group !== undefined && query.as_of === undefined) await readGroup(db, query.group);
   if (query.as_of !== undefined) return await listThen(db, query, query.as_of, after, limit);
   let select = selectNodes(db)
     .orderBy('node.id')
@@ -24,6 +26,7 @@ export async function listNodes(db: Reader, query: Query): Promise<{ items: Node
   if (query.state !== undefined) select = select.where('node.state', '=', query.state);
   if (query.health !== undefined) select = select.where(health, '=', query.health);
   if (query.tag !== undefined) select = select.where(sql<boolean>`n.tags @> array[${query.tag}]::text[]`);
+  if (query.group !== undefined) select = select.where(sql<boolean>`n.groups @> array[${query.group}]::text[]`);
   if (query.q !== undefined) {
     const pattern = `%${query.q.replace(/[\\%_]/g, '\\$&')}%`;
     select = select.where(
@@ -49,7 +52,7 @@ async function listThen(db: Reader, query: Query, time: string, after: string | 
   return found.length > limit ? { items, next: makeCursor(items.at(-1)!.id) } : { items };
 }
 
-function fits(node: Node, { role, site, rack, state, health: wanted, tag, q }: Query): boolean {
+function fits(node: Node, { role, site, rack, state, health: wanted, tag, group, q }: Query): boolean {
   const texts = [node.id, node.fqdn, node.name, node.serial, node.model, ...node.macs];
   return (
     (role === undefined || node.role === role) &&
@@ -58,6 +61,7 @@ function fits(node: Node, { role, site, rack, state, health: wanted, tag, q }: Q
     (state === undefined || node.state === state) &&
     (wanted === undefined || node.health === wanted) &&
     (tag === undefined || node.tags.includes(tag)) &&
+    (group === undefined || node.groups.includes(group)) &&
     (q === undefined || texts.some((text) => text?.toLowerCase().includes(q.toLowerCase())))
   );
 }

@@ -20,6 +20,7 @@ export interface NodeRow {
   unit: number | null;
   role: string | null;
   tags: string[];
+  groups: string[];
   mode: string;
   model: string | null;
   serial: string | null;
@@ -67,6 +68,7 @@ export function selectNodes(db: Reader): SelectQueryBuilder<Tables, 'node' | 'n'
       'n.unit',
       'n.role',
       'n.tags',
+      'n.groups',
       'n.mode',
       'n.model',
       'n.serial',
@@ -107,6 +109,7 @@ export function toNode(row: NodeRow): Node {
     unit: optional(row.unit),
     role: optional(row.role),
     tags: row.tags,
+    groups: row.groups,
     addresses: addressesOf(row.wanted),
     model: optional(row.model),
     serial: optional(row.serial),

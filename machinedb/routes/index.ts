@@ -4,10 +4,12 @@ import type { Context, Handlers, Request } from '../context.ts';
 import { linkSocket } from '../relays/link.ts';
 import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
+import { bulkRoutes } from './bulk.ts';
 import { caRoutes } from './ca.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
+import { groupRoutes } from './groups.ts';
 import { historyRoutes } from './history.ts';
 import { identityRoutes } from './identity.ts';
 import { installRoutes } from './install.ts';
@@ -33,6 +35,8 @@ export const handlers: Handlers = {
   ...approvalRoutes,
   ...intentRoutes,
   ...revertRoutes,
+  ...bulkRoutes,
+  ...groupRoutes,
   ...placeRoutes,
   ...findingRoutes,
   ...enrolRoutes,

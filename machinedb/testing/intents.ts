@@ -11,7 +11,9 @@ import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
 import { assignRoutes } from '../routes/assign.ts';
+import { bulkRoutes } from '../routes/bulk.ts';
 import { findingRoutes } from '../routes/findings.ts';
+import { groupRoutes } from '../routes/groups.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
@@ -27,6 +29,8 @@ const handlers = {
   ...placeRoutes,
   ...revertRoutes,
   ...findingRoutes,
+  ...bulkRoutes,
+  ...groupRoutes,
   ...assignRoutes,
   ...installRoutes,
   ...rescueRoutes,

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
+import { judgeSome } from '../groups/judge.ts';
 import { dropOld } from '../history/retention.ts';
 import { countFindings } from '../intent/findings.ts';
 import { closeExpired } from '../rescue/close.ts';
@@ -25,6 +26,7 @@ const tasks: Task[] = [
   { name: 'slots', run: expireSlots },
   { name: 'rescues', run: closeExpired },
   { name: 'retention', run: (tx) => dropOld(tx) },
+  { name: 'groups', run: judgeSome },
 ];
 
 /** Runs the tasks again and again until stopped; a failed one is logged and tried again the next time. */

@@ -3,7 +3,7 @@ import { name } from '../sections/name.ts';
 import { nodeParam } from './nodes.ts';
 import { plan, reason, row, time, writeQuery } from './row.ts';
 
-const section = z.enum([
+export const section = z.enum([
   'hostname',
   'network',
   'bgp',
