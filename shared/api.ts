@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { driftRows } from './api/drift.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
@@ -22,6 +23,7 @@ export const api = {
   ...rolloutRows,
   ...relayRows,
   ...seedRows,
+  ...driftRows,
   ...serviceRows,
 };
 export type Api = typeof api;

@@ -8,6 +8,7 @@ import { exitCodeOf, exitCodes, Failure } from './failure.ts';
 import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
+import { runProfile } from './profile.ts';
 import { runPxeCheck } from './pxe-check.ts';
 import { runRescue } from './rescue.ts';
 import { runRollout } from './rollout.ts';
@@ -21,6 +22,7 @@ const others = [
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
+  ['profile put|from', 'Say what hardware a model or role is to have, in a file; make such a file from a node'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
 ];
@@ -52,6 +54,8 @@ async function main(
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
+  if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
+    return await runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
   // The boot service is loaded by those who run it.

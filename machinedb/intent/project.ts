@@ -6,6 +6,7 @@ import { contradictions } from '../../shared/network-contradictions.ts';
 import { demands, type Intent, resolve } from '../../shared/resolve.ts';
 import { ed25519Blob, fingerprintOfBlob } from '../../shared/ssh-certificate.ts';
 import type { Tx } from '../db.ts';
+import { keepProfiles, profileFindings, type Rule } from '../drift/profiles.ts';
 import type { NewRevision } from '../feed/feed.ts';
 import { hotOf } from '../nodes/hot.ts';
 import { type AllocationRow, allocate, lacking, lockNetworks, readAllocations } from '../places/allocations.ts';
@@ -42,6 +43,7 @@ export interface ProjectOptions {
 interface Row {
   node: string;
   observed: Record<string, unknown>;
+  errors: Record<string, string>;
   wanted: Record<string, unknown>;
   generation: number;
   fqdn: string | null;
@@ -50,7 +52,7 @@ interface Row {
 /**
  * Brings everything that follows from a node's intent and facts up to date: addresses, wanted state with its generation and
  * signature, placement, findings, and the columns that lists read. Safe at any time. Throws when an intent contradicts another
- * node's. Locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
+ * node's. Keeps profiles, locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
  */
 export async function project(
   tx: Tx,
@@ -76,6 +78,7 @@ export async function project(
     lastGiven: new Map(),
     moved: [],
     queued: [],
+    profiles: await keepProfiles(tx),
     sshCa: fingerprintOfBlob(ed25519Blob(keys.sshHostCa().publicKey)),
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);
@@ -103,6 +106,8 @@ interface Run {
   moved: string[];
   /** Nodes whose agent has something to do, or no longer has. */
   queued: QueuedNode[];
+  /** What is expected of hardware. */
+  profiles: Rule[];
   /** Fingerprint of the CA of SSH host keys. */
   sshCa: string;
 }
@@ -138,7 +143,7 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
   const { tx, keys, actor, networks } = run;
   const rows: Row[] = await tx
     .selectFrom('node_now')
-    .select(['node', 'observed', 'wanted', 'generation', 'fqdn'])
+    .select(['node', 'observed', 'errors', 'wanted', 'generation', 'fqdn'])
     .where('node', 'in', ids)
     .orderBy('node')
     .execute();
@@ -159,13 +164,15 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
     const generation = row.generation + (changed ? 1 : 0);
     const waiting = run.asked.get(row.node)?.problems ?? [];
     findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
+    const hot = hotOf(row.observed, wanted);
+    findings.push(...profileFindings({ ...row, model: hot.model, role: hot.role }, run.profiles));
     updates.push({
       node: row.node,
       wanted,
       generation,
       changed,
       ...signed(keys, row.node, generation, wanted, changed),
-      ...hotOf(row.observed, wanted),
+      ...hot,
     });
     if (!changed) continue;
     if (canonical(row.wanted.placement ?? null) !== canonical(intent.placement ?? null)) run.moved.push(row.node);

@@ -13,6 +13,7 @@ import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
 import { placeRoutes } from './places.ts';
+import { profileRoutes } from './profiles.ts';
 import { relayRoutes } from './relays.ts';
 import { rescueRoutes } from './rescue.ts';
 import { rolloutRoutes } from './rollouts.ts';
@@ -30,6 +31,7 @@ export const handlers: Handlers = {
   ...intentRoutes,
   ...placeRoutes,
   ...findingRoutes,
+  ...profileRoutes,
   ...enrolRoutes,
   ...selfRoutes,
   ...installRoutes,

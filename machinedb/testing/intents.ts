@@ -15,6 +15,7 @@ import { findingRoutes } from '../routes/findings.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
+import { profileRoutes } from '../routes/profiles.ts';
 import { rescueRoutes } from '../routes/rescue.ts';
 import { rolloutRoutes } from '../routes/rollouts.ts';
 import { serviceRoutes } from '../routes/service.ts';
@@ -25,6 +26,7 @@ const handlers = {
   ...intentRoutes,
   ...placeRoutes,
   ...findingRoutes,
+  ...profileRoutes,
   ...assignRoutes,
   ...installRoutes,
   ...rescueRoutes,
