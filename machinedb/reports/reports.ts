@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Report } from '../../shared/api/agent.ts';
 import { factsHash, hashOf } from '../../shared/hash.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
+import { hardwareEvents } from '../drift/hardware.ts';
 import { judgeNodes, keepProfiles } from '../drift/profiles.ts';
 import { append, type NewEvent, type NewRevision } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
@@ -111,6 +112,7 @@ async function store(
     if (outcome.verdict === 'again') continue;
     changes.push(change);
     revisions.push(...toRevisions(change));
+    events.push(...hardwareEvents(item.node, row.observed, change.set));
   }
   await storeChanges(tx, changes);
   const nodes = changes.map(({ node }) => node);
