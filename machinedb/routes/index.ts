@@ -21,6 +21,7 @@ import { secretRoutes } from './secrets.ts';
 import { seedRoutes } from './seed.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
 import { serviceRoutes } from './service.ts';
+import { siblingRoutes } from './siblings.ts';
 import { tokenRoutes } from './tokens.ts';
 
 /** A handler for every row of the contract: one that is missing does not compile. */
@@ -32,6 +33,7 @@ export const handlers: Handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...profileRoutes,
+  ...siblingRoutes,
   ...enrolRoutes,
   ...selfRoutes,
   ...installRoutes,

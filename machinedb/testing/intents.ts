@@ -19,6 +19,7 @@ import { profileRoutes } from '../routes/profiles.ts';
 import { rescueRoutes } from '../routes/rescue.ts';
 import { rolloutRoutes } from '../routes/rollouts.ts';
 import { serviceRoutes } from '../routes/service.ts';
+import { siblingRoutes } from '../routes/siblings.ts';
 import { openKeys } from '../trust/keys.ts';
 import { withDatabase } from './database.ts';
 
@@ -27,6 +28,7 @@ const handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...profileRoutes,
+  ...siblingRoutes,
   ...assignRoutes,
   ...installRoutes,
   ...rescueRoutes,

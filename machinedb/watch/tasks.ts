@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
+import { followTraits } from '../drift/siblings.ts';
 import { append } from '../feed/feed.ts';
 import { countFindings } from '../intent/findings.ts';
 import { closeExpired } from '../rescue/close.ts';
@@ -23,6 +24,7 @@ const tasks: Task[] = [
   { name: 'clean up', run: cleanUp },
   { name: 'slots', run: expireSlots },
   { name: 'rescues', run: closeExpired },
+  { name: 'siblings', run: followTraits },
 ];
 
 /** Runs the tasks again and again until stopped; a failed one is logged and tried again the next time. */

@@ -35,7 +35,40 @@ const compliance = z
   .describe('Nodes that it is about; unknown: facts that are lacking, or of a node that is silent');
 const profileParam = z.strictObject({ profile: name });
 
+const sibling = z.object({
+  by: z.enum(['model', 'role']),
+  name: z.string().describe('The model or role'),
+  path: z.string().describe('The fact'),
+  majority: z.string().optional().describe('What most have; absent: most have no such fact'),
+  majority_count: z.int(),
+  of: z.int().describe('Machines of the model or role'),
+  value: z.string().optional().describe('What these have instead'),
+  count: z.int(),
+  nodes: z.array(z.string()).describe('Ids of the first 20 of these'),
+  names: z.array(z.string()).describe('Their names'),
+});
+export type Sibling = z.infer<typeof sibling>;
+
 export const driftRows = {
+  listSiblings: row({
+    method: 'GET',
+    path: '/v1/siblings',
+    summary: 'The odd ones out among machines of a model or a role, without any rule',
+    scope: 'read',
+    query: z.strictObject({
+      by: z.enum(['model', 'role']).optional().describe('What makes machines alike (model when absent)'),
+      name: z.string().min(1).max(500).optional().describe('Only this model or role'),
+      node: z.string().min(1).max(253).optional().describe('Only what this node is odd in'),
+      least: z.coerce.number().int().min(2).max(1_000_000).optional().describe('Machines at least that are alike (5)'),
+      share: z.coerce.number().gt(0.5).max(1).optional().describe('Share of them at least that is most (0.8)'),
+      limit: pageQuery.limit,
+    }),
+    reply: z.object({
+      items: z.array(sibling),
+      more: z.boolean().describe('There are more than `limit`: the rarest are shown'),
+      cut: z.array(z.string()).describe('Groups of which no two machines are alike, and not all were compared'),
+    }),
+  }),
   listProfiles: row({
     method: 'GET',
     path: '/v1/profiles',
