@@ -84,6 +84,8 @@ const settings = z.object({
   MACHINEDB_PXE_LOADER: z.enum(loaders).default('ipxe'),
   MACHINEDB_PXE_LOADERS: z.string().min(1).default('/usr/lib/ipxe'),
   MACHINEDB_STATE_LIMIT_SCALE: z.coerce.number().positive().default(1),
+  MACHINEDB_SIBLINGS_LEAST: z.coerce.number().int().min(2).default(5),
+  MACHINEDB_SIBLINGS_SHARE: z.coerce.number().gt(0.5).max(1).default(0.8),
 });
 
 /** The boot service that runs in the daemon's process. */
@@ -134,6 +136,8 @@ export interface Config {
   readonly pendingPerSource: number;
   /** Factor on every state's time limit. */
   readonly stateLimitScale: number;
+  /** Machines that have to be alike, and the share of them that is most, before the others are odd. */
+  readonly siblings: { least: number; share: number };
   /** How long a node may apply, besides the time that its intent gives a change to be confirmed in. */
   readonly applyLimitMs: number;
   /** Folder of images: their manifests, and files/ by SHA-256. */
@@ -179,6 +183,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     quarantineMs: s.MACHINEDB_QUARANTINE_MS,
     pendingPerSource: s.MACHINEDB_PENDING_PER_SOURCE,
     stateLimitScale: s.MACHINEDB_STATE_LIMIT_SCALE,
+    siblings: { least: s.MACHINEDB_SIBLINGS_LEAST, share: s.MACHINEDB_SIBLINGS_SHARE },
     applyLimitMs: s.MACHINEDB_APPLY_LIMIT_MS,
     imageDirectory: resolve(s.MACHINEDB_IMAGES ?? join(s.MACHINEDB_STATE, 'images')),
     pciIds: resolve(s.MACHINEDB_PCI_IDS),

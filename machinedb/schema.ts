@@ -1,6 +1,7 @@
 import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { InstallPhase } from '../shared/api/install-status.ts';
 import type { ImageManifest } from '../shared/boot.ts';
+import type { Expectations } from '../shared/expectation.ts';
 import type { Placement } from '../shared/sections/placement.ts';
 import type { BootOnce, Rescue } from './boot/asked.ts';
 import type { Merged, QuarantineTable } from './identity/tables.ts';
@@ -355,6 +356,34 @@ export interface Database {
     public: Json<Record<string, unknown>>;
     created_at: Time;
     retired_at: OptionalTime;
+  };
+  profile: {
+    name: string;
+    model: string | null;
+    role: string | null;
+    expect: Json<Expectations>;
+    description: string | null;
+    changed_by: string;
+    changed_at: Time;
+  };
+  trait_set: { digest: string; traits: Json<Record<string, string>> };
+  node_trait: { node: string; digest: string };
+  trait_cursor: { one: Generated<boolean>; seq: number };
+  finding_grace: { kind: FindingKind; seconds: number };
+  acknowledgement: {
+    id: Generated<number>;
+    node: string;
+    section: string;
+    path: string;
+    kind: FindingKind;
+    message: string;
+    by: string;
+    reason: string;
+    at: Time;
+    until: OptionalTime;
+    ended_at: OptionalTime;
+    ended: 'expired' | 'changed' | 'mended' | 'replaced' | null;
+    told: Generated<boolean>;
   };
   idempotency: { actor: string; key: string; request: string; status: number; reply: Json; at: Time };
 }

@@ -4,6 +4,7 @@ import { bulkRows } from './api/bulk.ts';
 import { groupRows } from './api/groups.ts';
 import { historyRows } from './api/history.ts';
 import { identityRows } from './api/identity.ts';
+import { driftRows } from './api/drift.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
@@ -34,6 +35,7 @@ export const api = {
   ...rolloutRows,
   ...relayRows,
   ...seedRows,
+  ...driftRows,
   ...serviceRows,
 };
 export type Api = typeof api;

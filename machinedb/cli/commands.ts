@@ -102,6 +102,20 @@ export const commands: Command[] = [
   { words: 'role list', operation: 'listRoles', columns: ['name', 'description'] },
   { words: 'role put', operation: 'putRole', positionals: ['role'] },
   { words: 'role delete', operation: 'deleteRole', positionals: ['role'] },
+  {
+    words: 'siblings',
+    operation: 'listSiblings',
+    columns: ['name', 'path', 'majority', 'majority_count', 'of', 'value', 'count', 'names'],
+  },
+  { words: 'profile list', operation: 'listProfiles', columns: ['name', 'model', 'role', 'changed_by', 'changed_at'] },
+  { words: 'profile show', operation: 'getProfile', positionals: ['profile'] },
+  {
+    words: 'profile nodes',
+    operation: 'listProfileNodes',
+    positionals: ['profile'],
+    columns: ['name', 'verdict', 'findings', 'observed_at'],
+  },
+  { words: 'profile delete', operation: 'deleteProfile', positionals: ['profile'] },
   { words: 'rollout set', operation: 'putRollout', positionals: ['role'] },
   { words: 'rollout resume', operation: 'resumeRollout', positionals: ['role'] },
   {

@@ -10,6 +10,7 @@ import { runPast } from './history.ts';
 import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
+import { runProfile } from './profile.ts';
 import { runPxeCheck } from './pxe-check.ts';
 import { runQuarantineShow } from './quarantine.ts';
 import { runRack } from './rack.ts';
@@ -38,6 +39,7 @@ const others = [
   ['revert SUBJECT SECTION', 'Make a section of an intent what it was at a time or in a version, after a preview'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['quarantine show NODE', 'Which nodes a machine may be, and what the score of each is made of'],
+  ['profile put|from', 'Say what hardware a model or role is to have, in a file; make such a file from a node'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
 ];
@@ -72,6 +74,8 @@ async function main(
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
+  if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
+    return await runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'rack' && (second === 'show' || second === 'power'))
     return await runRack(client, argv.slice(1), terminal);

@@ -6,6 +6,7 @@ import { contradictions } from '../../shared/network-contradictions.ts';
 import { demands, type Intent, resolve } from '../../shared/resolve.ts';
 import { ed25519Blob, fingerprintOfBlob } from '../../shared/ssh-certificate.ts';
 import type { Tx } from '../db.ts';
+import { keepProfiles, profileFindings, type Rule } from '../drift/profiles.ts';
 import type { NewRevision } from '../feed/feed.ts';
 import { type Definition, groupsOf, readDefinitions } from '../groups/membership.ts';
 import { hotOf } from '../nodes/hot.ts';
@@ -43,6 +44,7 @@ export interface ProjectOptions {
 interface Row {
   node: string;
   observed: Record<string, unknown>;
+  errors: Record<string, string>;
   wanted: Record<string, unknown>;
   generation: number;
   fqdn: string | null;
@@ -51,7 +53,7 @@ interface Row {
 /**
  * Brings everything that follows from a node's intent and facts up to date: addresses, wanted state with its generation and
  * signature, placement, findings, and the columns that lists read. Safe at any time. Throws when an intent contradicts another
- * node's. Locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
+ * node's. Keeps profiles, locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
  */
 export async function project(
   tx: Tx,
@@ -78,6 +80,7 @@ export async function project(
     moved: [],
     queued: [],
     groups: await readDefinitions(tx),
+    profiles: await keepProfiles(tx),
     sshCa: fingerprintOfBlob(ed25519Blob(keys.sshHostCa().publicKey)),
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);
@@ -107,6 +110,8 @@ interface Run {
   queued: QueuedNode[];
   /** Saved groups. They are read under the nodes' locks: see judgeSome(). */
   groups: Definition[];
+  /** What is expected of hardware. */
+  profiles: Rule[];
   /** Fingerprint of the CA of SSH host keys. */
   sshCa: string;
 }
@@ -142,7 +147,7 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
   const { tx, keys, actor, networks } = run;
   const rows: Row[] = await tx
     .selectFrom('node_now')
-    .select(['node', 'observed', 'wanted', 'generation', 'fqdn'])
+    .select(['node', 'observed', 'errors', 'wanted', 'generation', 'fqdn'])
     .where('node', 'in', ids)
     .orderBy('node')
     .execute();
@@ -164,6 +169,7 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
     const waiting = run.asked.get(row.node)?.problems ?? [];
     findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
     const hot = hotOf(row.observed, wanted);
+    findings.push(...profileFindings({ ...row, model: hot.model, role: hot.role }, run.profiles));
     updates.push({
       node: row.node,
       wanted,

@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import type { Report } from '../../shared/api/agent.ts';
 import { factsHash, hashOf } from '../../shared/hash.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
+import { hardwareEvents } from '../drift/hardware.ts';
+import { judgeNodes, keepProfiles } from '../drift/profiles.ts';
 import { append, type NewEvent, type NewRevision } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { countFindings } from '../intent/findings.ts';
@@ -110,6 +112,7 @@ async function store(
     if (outcome.verdict === 'again') continue;
     changes.push(change);
     revisions.push(...toRevisions(change));
+    events.push(...hardwareEvents(item.node, row.observed, change.set));
   }
   await storeChanges(tx, changes);
   const nodes = changes.map(({ node }) => node);
@@ -128,6 +131,8 @@ async function projectReported(tx: Tx, keys: Keys, nodes: string[]): Promise<{ r
     if (!(error instanceof Problem)) throw error;
     await sql`rollback to savepoint projection`.execute(tx);
     if (nodes.length === 1) {
+      await keepProfiles(tx);
+      await judgeNodes(tx, nodes);
       await addFinding(tx, nodes[0]!, error.message);
       return { revisions: [] };
     }

@@ -17,6 +17,7 @@ import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
 import { placeRoutes } from './places.ts';
+import { profileRoutes } from './profiles.ts';
 import { relayRoutes } from './relays.ts';
 import { rescueRoutes } from './rescue.ts';
 import { revertRoutes } from './revert.ts';
@@ -25,6 +26,7 @@ import { secretRoutes } from './secrets.ts';
 import { seedRoutes } from './seed.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
 import { serviceRoutes } from './service.ts';
+import { siblingRoutes } from './siblings.ts';
 import { tokenRoutes } from './tokens.ts';
 
 /** A handler for every row of the contract: one that is missing does not compile. */
@@ -39,6 +41,8 @@ export const handlers: Handlers = {
   ...groupRoutes,
   ...placeRoutes,
   ...findingRoutes,
+  ...profileRoutes,
+  ...siblingRoutes,
   ...enrolRoutes,
   ...identityRoutes,
   ...selfRoutes,

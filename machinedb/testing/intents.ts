@@ -17,10 +17,12 @@ import { groupRoutes } from '../routes/groups.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
 import { placeRoutes } from '../routes/places.ts';
+import { profileRoutes } from '../routes/profiles.ts';
 import { rescueRoutes } from '../routes/rescue.ts';
 import { revertRoutes } from '../routes/revert.ts';
 import { rolloutRoutes } from '../routes/rollouts.ts';
 import { serviceRoutes } from '../routes/service.ts';
+import { siblingRoutes } from '../routes/siblings.ts';
 import { openKeys } from '../trust/keys.ts';
 import { withDatabase } from './database.ts';
 
@@ -31,6 +33,8 @@ const handlers = {
   ...findingRoutes,
   ...bulkRoutes,
   ...groupRoutes,
+  ...profileRoutes,
+  ...siblingRoutes,
   ...assignRoutes,
   ...installRoutes,
   ...rescueRoutes,

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
+import { followTraits } from '../drift/siblings.ts';
 import { append } from '../feed/feed.ts';
 import { judgeSome } from '../groups/judge.ts';
 import { dropOld } from '../history/retention.ts';
@@ -27,6 +28,7 @@ const tasks: Task[] = [
   { name: 'rescues', run: closeExpired },
   { name: 'retention', run: (tx) => dropOld(tx) },
   { name: 'groups', run: judgeSome },
+  { name: 'siblings', run: followTraits },
 ];
 
 /** Runs the tasks again and again until stopped; a failed one is logged and tried again the next time. */

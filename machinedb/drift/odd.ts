@@ -1,0 +1,44 @@
+/** A distinct set of traits within a group of machines that are alike, and how many have it. */
+export interface TraitSet {
+  digest: string;
+  count: number;
+  traits: Record<string, string>;
+}
+
+export interface Odd {
+  path: string;
+  /** What most have; undefined: most have no such fact. */
+  majority: string | undefined;
+  majority_count: number;
+  of: number;
+  value: string | undefined;
+  count: number;
+  digests: string[];
+}
+
+/**
+ * Where a few differ from most: each fact of which at least `share` of the group have one value, and each other value of it,
+ * the rarest first. A fact that is different on each machine has no majority, and is not told.
+ *
+ * @param least how many have to be alike before anything is said
+ */
+export function oddOnes(sets: TraitSet[], { least, share }: { least: number; share: number }): Odd[] {
+  const of = sets.reduce((sum, { count }) => sum + count, 0);
+  if (of < least) return [];
+  const odd: Odd[] = [];
+  for (const path of new Set(sets.flatMap(({ traits }) => Object.keys(traits)))) {
+    const values = Map.groupBy(sets, ({ traits }) => traits[path]);
+    if (values.size < 2) continue;
+    const counted = [...values].map(([value, list]) => ({
+      value,
+      count: list.reduce((sum, { count }) => sum + count, 0),
+      digests: list.map(({ digest }) => digest),
+    }));
+    const most = counted.reduce((a, b) => (b.count > a.count ? b : a));
+    if (most.count < share * of) continue;
+    for (const { value, count, digests } of counted)
+      if (value !== most.value)
+        odd.push({ path, majority: most.value, majority_count: most.count, of, value, count, digests });
+  }
+  return odd.sort((a, b) => a.count - b.count || (a.path < b.path ? -1 : 1));
+}
