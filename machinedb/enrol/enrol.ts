@@ -64,7 +64,6 @@ async function decide(tx: Tx, context: Context, checked: Checked): Promise<Outco
   }
   if (matches.same.length === 1) return await knownMachine(tx, context, checked, matches.same[0]!);
   const id = await createNode(tx, context.config.pendingPerSource, checked, matches);
-  await bindNonce(tx, claim.nonce, id);
   // Nobody can tell which machine it is: that is for a person, not for a rule.
   if (matches.same.length === 0) await autoApprove(tx, context.keys, id, checked);
   return await answerFor(tx, id, fingerprint);
