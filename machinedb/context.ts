@@ -57,7 +57,7 @@ export interface Request<O extends Operation> {
 /** What a handler may say besides its reply. */
 export interface Extra {
   etag?: string;
-  /** Media type of a text reply. */
+  /** Media type of a text reply or a file. */
   type?: string;
   /** A file to send instead of the reply. */
   file?: { stream: Readable; size: number };

@@ -1,4 +1,5 @@
-// npm start: MachineDB with its own PostgreSQL, and this very machine enrolled in it by the shipped agent.
+// npm start: MachineDB with its own PostgreSQL, and this very machine enrolled in it by the shipped agent; with --lab N, N simulated
+// machines instead.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -37,6 +38,18 @@ async function startAgent(daemon: Daemon, directory: string, ending: AbortSignal
       process.stderr.write(`machinedb: this machine's agent ended (${signal ?? code}); start again to have it back\n`);
   });
   return agent;
+}
+
+/** Runs the machines of the lab, which are a program of their own: nothing of them is in the daemon. */
+function startLab(daemon: Daemon, state: string, machines: number, ending: AbortSignal): ChildProcess {
+  const args = [join(root, 'test/fleet/main.ts'), '--machines', `${machines}`, '--state', state];
+  const env = { ...process.env, MACHINEDB_URL: daemon.url, MACHINEDB_STATE: state };
+  const lab = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'], detached: true, env });
+  lab.once('exit', (code, signal) => {
+    if (!ending.aborted)
+      process.stderr.write(`machinedb: the lab ended (${signal ?? code}); start again to have it back\n`);
+  });
+  return lab;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
@@ -89,23 +102,63 @@ Ctrl-C stops everything.
 `);
 }
 
-/** --pxe IFACE is the setting MACHINEDB_PXE, and machines that boot there reach this service by that interface. */
-function takeFlags(argv: string[]): void {
-  const { values } = parseArgs({ args: argv, options: { pxe: { type: 'string' } } });
-  if (values.pxe === undefined) return;
-  process.env.MACHINEDB_PXE = values.pxe;
-  process.env.MACHINEDB_LISTEN ??= `${interfaceOf(values.pxe).address}:4280`;
+function sayLab(daemon: Daemon, machines: number, state: string): void {
+  const here = (path: string) => relative(process.cwd(), path) || '.';
+  const command = here(join(root, 'machinedb/bin/machinedb'));
+  process.stdout.write(`
+MachineDB runs at ${daemon.url}, with a lab of ${machines} simulated machines, which join now. Nothing of them is real.
+All of it is in ${here(state)}: remove that when you are done with it.
+
+Look, in another terminal:
+  export MACHINEDB_STATE=${state} MACHINEDB_URL=${daemon.url}
+  ${command} nodes                        # --role gpu, --health drifted
+  ${command} rack list
+  ${command} findings
+  ${command} events --follow
+  ansible-inventory -i ${here(join(root, 'machinedb/integrations/ansible/machinedb-inventory'))} --graph
+
+What happens in the lab is told here. Ctrl-C stops everything; the same machines are there again at the next start.
+
+`);
 }
 
+/** Where a lab keeps everything unless told otherwise: its machines are not to be among real ones. */
+const LAB_STATE = './.machinedb-lab';
+
+/**
+ * --pxe IFACE is the setting MACHINEDB_PXE, and machines that boot there reach this service by that interface. Answers how many
+ * machines the lab shall have; undefined: none.
+ */
+function takeFlags(argv: string[]): number | undefined {
+  const { values } = parseArgs({ args: argv, options: { pxe: { type: 'string' }, lab: { type: 'string' } } });
+  if (values.pxe !== undefined) {
+    process.env.MACHINEDB_PXE = values.pxe;
+    process.env.MACHINEDB_LISTEN ??= `${interfaceOf(values.pxe).address}:4280`;
+  }
+  if (values.lab === undefined) return undefined;
+  if (!/^[1-9]\d{0,3}$/.test(values.lab))
+    throw new Error(`--lab is "${values.lab}": expected how many machines, 1 to 9999`);
+  process.env.MACHINEDB_STATE ??= LAB_STATE;
+  return Number(values.lab);
+}
+
+let machines: number | undefined;
 try {
-  takeFlags(process.argv.slice(2));
+  machines = takeFlags(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`machinedb: ${(error as Error).message}\nusage: npm start [-- --pxe INTERFACE]\n`);
+  process.stderr.write(
+    `machinedb: ${(error as Error).message}\nusage: npm start [-- --pxe INTERFACE | --lab MACHINES]\n`,
+  );
   process.exit(2);
 }
 const config = readConfigOrExit();
 const log = pino({ level: config.logLevel === 'info' ? 'warn' : config.logLevel }, pino.destination(2));
 await serve(config, log, process.env.PATH ?? '', async ({ daemon, state, signal, atEnd }) => {
+  if (machines !== undefined) {
+    sayLab(daemon, machines, state.directory);
+    const lab = startLab(daemon, state.directory, machines, signal);
+    return atEnd(() => stop(lab));
+  }
   buildAgent();
   const agent = await startAgent(daemon, join(state.directory, 'agent'), signal);
   atEnd(() => stop(agent));

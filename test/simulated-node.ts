@@ -25,6 +25,8 @@ export interface SimulatedNode {
   /** Reports sections by the next number; `node` and a token are had when absent. */
   report(daemon: Door, sections: Record<string, unknown>): Promise<{ hashes: Record<string, string> }>;
   token(daemon: Door): Promise<string>;
+  /** Generation of the state that is wanted of it now. */
+  wanted(daemon: Door): Promise<number>;
   /** Tells what became of its wanted state, signed as the agent signs it. */
   applied(
     daemon: Door,
@@ -32,6 +34,10 @@ export interface SimulatedNode {
   ): Promise<object>;
   /** Begins another boot: it has no token any more, and its numbers begin anew. */
   reboot(): void;
+  /** Drops its token, as an agent does whose session was ended: the next is had by a new assertion. */
+  forget(): void;
+  /** Of the boot that it is in. */
+  bootId(): string;
   node: string | undefined;
 }
 
@@ -74,10 +80,15 @@ export function simulateNode(directory: string, index: number): SimulatedNode {
   const state = mkdtempSync(join(directory, 'node-'));
   const identity = openIdentity(state, hardware);
   rmSync(state, { recursive: true });
+  return simulate(identity, hardware, `boot-${index}`);
+}
+
+/** A machine with this key and hardware. @param boot id of its first boot; of a later one with the boot's number behind it */
+export function simulate(identity: Identity, hardware: ClaimedHardware, boot: string): SimulatedNode {
   let token: string | undefined;
   let seq = 0;
   let boots = 0;
-  const bootId = () => `boot-${index}${boots === 0 ? '' : `-${boots}`}`;
+  const bootId = () => `${boot}${boots === 0 ? '' : `-${boots}`}`;
   const node: SimulatedNode = {
     identity,
     hardware,
@@ -113,6 +124,10 @@ export function simulateNode(directory: string, index: number): SimulatedNode {
         'machinedb-signature': signText(identity, `machinedb-report\n${body}`),
       });
     },
+    async wanted(daemon) {
+      const headers = { authorization: `Bearer ${await node.token(daemon)}` };
+      return (await request<{ generation: number }>(daemon, 'GET', '/v1/self/wanted', undefined, headers)).generation;
+    },
     async applied(daemon, outcome) {
       seq += 1;
       const [path, body, order] = ['/v1/self/applied', JSON.stringify(outcome), { boot_id: bootId(), n: seq }];
@@ -127,6 +142,10 @@ export function simulateNode(directory: string, index: number): SimulatedNode {
       seq = 0;
       token = undefined;
     },
+    forget() {
+      token = undefined;
+    },
+    bootId,
   };
   return node;
 }

@@ -68,7 +68,6 @@ async function decide(tx: Tx, context: Context, checked: Checked): Promise<Outco
   }
   if (matches.outcome === 'same') return await knownMachine(tx, context, checked, matches.node!);
   const id = await createNode(tx, context.config.pendingPerSource, checked, matches);
-  await bindNonce(tx, claim.nonce, id);
   await autoApprove(tx, context.keys, id, checked);
   return await answerFor(tx, id, fingerprint);
 }

@@ -3,30 +3,35 @@ import type { Tx } from '../db.ts';
 import { append, type NewEvent } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { doubtEvent, openQuarantine } from '../identity/quarantine.ts';
-import { addKey, type Checked } from './claim.ts';
-import { type Matches, storeHints } from './hints.ts';
+import type { Checked } from './claim.ts';
+import { hintsOf, type Matches } from './hints.ts';
 import { identifying } from './match.ts';
 import { sourceOf } from './source.ts';
 
 /**
- * Makes a node of a claim by a machine that is not known, or that could be several. Answers its id. Throws too_many when
+ * Makes a node of a claim by a machine that is not known, or that could be several, and binds its nonce. Answers its id. Throws too_many when
  * as many machines as `cap` from the same source wait for approval already.
  */
 export async function createNode(tx: Tx, cap: number, checked: Checked, matches: Matches): Promise<string> {
-  const { claim, fingerprint, from } = checked;
+  const { claim, fingerprint, from, spki } = checked;
   const source = sourceOf(from);
   await checkCap(tx, source, cap);
-  const { id } = await tx
-    .insertInto('node')
-    .values({ hardware: JSON.stringify(identifying(claim.hardware)), claimed_from: source })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await tx
-    .insertInto('node_now')
-    .values({ node: id, observed_name: claim.hardware.hostname ?? null } as never)
-    .execute();
-  await addKey(tx, id, checked, 'current');
-  await storeHints(tx, id, claim.hardware);
+  const hardware = JSON.stringify(identifying(claim.hardware));
+  const { rows } = await sql<{ id: string }>`
+    with made as (
+      insert into node (hardware, claimed_from) values (${hardware}::jsonb, ${source}) returning id
+    ), now as (
+      insert into node_now (node, observed_name) select id, ${claim.hardware.hostname ?? null}::text from made
+    ), key as (
+      insert into node_key (fingerprint, node, kind, public_key, status)
+      select ${fingerprint}, id, ${claim.kind}, ${spki}::bytea, 'current' from made
+    ), hints as (
+      insert into node_hint (hint, node) select hint, id from made, unnest(${hintsOf(claim.hardware)}::text[]) as hint
+    ), bound as (
+      update nonce_use set node = made.id from made where nonce = ${claim.nonce}
+    )
+    select id from made`.execute(tx);
+  const { id } = rows[0]!;
   const doubts = await raiseDoubts(tx, id, matches);
   const subject = `node/${id}`;
   const data = { state: 'discovered', level: 'claimed' };

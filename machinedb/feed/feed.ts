@@ -53,32 +53,39 @@ export async function append(
 
   const rows = revisions.flatMap((revision, i) => {
     const place = writtenRevisions[i];
-    return place === undefined ? [] : [{ ...revision, ...place, hash: hashes[i] }];
+    return place === undefined ? [] : [{ ...revision, ...place, hash: hashes[i], replaces: open[i] !== undefined }];
   });
-  if (rows.length > 0) {
-    await sql`
-      with new as (select * from json_to_recordset(${JSON.stringify(rows)}::json) as
-        x(seq bigint, at timestamptz, subject text, side text, source text, section text, data jsonb, hash text, actor text, reason text))
-      update revision r set valid = tstzrange(lower(r.valid), new.at)
-      from new where r.subject = new.subject and r.side = new.side and r.source = new.source
-        and r.section = new.section and upper_inf(r.valid)`.execute(tx);
-    await sql`
+  await closeReplaced(
+    tx,
+    rows.filter(({ replaces }) => replaces),
+  );
+  const eventRows = events.map((event, i) => ({ data: {}, ...event, ...writtenEvents[i] }));
+  // One statement: others wait for the lock that is held here.
+  await sql`
+    with revisions as (
       insert into revision (seq, at, subject, side, source, section, data, hash, actor, reason, valid)
       select seq, at, subject, side, source, section, nullif(data, 'null'), hash, actor, reason, tstzrange(at, null)
       from json_to_recordset(${JSON.stringify(rows)}::json) as
-        x(seq bigint, at timestamptz, subject text, side text, source text, section text, data jsonb, hash text, actor text, reason text)`.execute(
-      tx,
-    );
-  }
-  if (events.length > 0) {
-    const eventRows = events.map((event, i) => ({ data: {}, ...event, ...writtenEvents[i] }));
-    await sql`
+        x(seq bigint, at timestamptz, subject text, side text, source text, section text, data jsonb, hash text, actor text, reason text)
+    ), events as (
       insert into event (seq, at, kind, subject, actor, reason, data)
       select seq, at, kind, subject, actor, reason, coalesce(data, '{}') from json_to_recordset(${JSON.stringify(eventRows)}::json) as
-        x(seq bigint, at timestamptz, kind text, subject text, actor text, reason text, data jsonb)`.execute(tx);
-  }
-  await sql`select pg_notify('machinedb_feed', '')`.execute(tx);
+        x(seq bigint, at timestamptz, kind text, subject text, actor text, reason text, data jsonb)
+    )
+    select pg_notify('machinedb_feed', '')`.execute(tx);
   return { revisions: writtenRevisions, events: writtenEvents };
+}
+
+/** Ends the versions in whose place others come. */
+async function closeReplaced(tx: Tx, rows: (NewRevision & Written)[]): Promise<void> {
+  if (rows.length === 0) return;
+  const keys = rows.map(({ at, subject, side, source, section }) => ({ at, subject, side, source, section }));
+  await sql`
+    with new as (select * from json_to_recordset(${JSON.stringify(keys)}::json) as
+      x(at timestamptz, subject text, side text, source text, section text))
+    update revision r set valid = tstzrange(lower(r.valid), new.at)
+    from new where r.subject = new.subject and r.side = new.side and r.source = new.source
+      and r.section = new.section and upper_inf(r.valid)`.execute(tx);
 }
 
 async function openHashes(tx: Tx, revisions: NewRevision[]): Promise<(string | undefined)[]> {

@@ -30,7 +30,7 @@ test('members follow the pattern, reported facts and intent, and are gone with t
     changed_at: expect.any(String),
   });
   expect(await members('h100')).toEqual([full]);
-  const inventory = async () => JSON.parse((await createInventoryCache(db)()).body);
+  const inventory = async () => JSON.parse(Buffer.concat((await createInventoryCache(db)()).pieces).toString());
   expect((await inventory()).group_h100).toEqual({ hosts: [full] });
   expect((await inventory())._meta.hostvars[full]).toMatchObject({ machinedb_groups: ['h100'] });
   await report(half, gpus(8));

@@ -3,7 +3,7 @@ import type { Group } from '../../shared/api/groups.ts';
 import type { Reader, Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
-import { groupName } from '../inventory/inventory.ts';
+import { groupName } from '../inventory/host.ts';
 import { restartJudging } from './judge.ts';
 
 interface Row {

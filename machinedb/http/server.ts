@@ -124,12 +124,15 @@ async function answer<O extends Operation>(
   authorize(caller, definition.scope);
   const extra: Extra = {};
   const result = await handlers[operation](context, toRequest<O>(definition, request, caller), extra);
-  if (extra.file !== undefined)
-    return reply.type('application/octet-stream').header('content-length', extra.file.size).send(extra.file.stream);
   if (extra.etag !== undefined) {
     reply.header('etag', extra.etag);
     if (definition.method === 'GET' && request.headers['if-none-match'] === extra.etag) return reply.code(304).send();
   }
+  if (extra.file !== undefined)
+    return reply
+      .type(extra.type ?? 'application/octet-stream')
+      .header('content-length', extra.file.size)
+      .send(extra.file.stream);
   if (typeof result === 'string') return reply.type(extra.type ?? 'text/plain; charset=utf-8').send(result);
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
 }

@@ -1,43 +1,40 @@
 import { sql } from 'kysely';
-import type { Db, Tx } from '../db.ts';
-import { selectNodes, toNode } from '../nodes/node-view.ts';
-import { assemble, type Host, isHost, toHost } from './inventory.ts';
+import type { Node } from '../../shared/api/nodes.ts';
+import type { Db, Reader, Tx } from '../db.ts';
+import { beginNews, type Position, readNews } from '../feed/node-changes.ts';
+import { addressesOf, health } from '../nodes/node-view.ts';
+import type { Level, NodeState } from '../schema.ts';
+import { Book, type Inventory } from './book.ts';
+import { type Entry, toEntry } from './host.ts';
 
 const CHUNK = 5000;
 
-export interface Inventory {
-  body: string;
-  etag: string;
-}
-
-interface Fragment {
-  version: string;
-  fqdn: string | undefined;
-  /** Undefined: the node is no host. */
-  host: Host | undefined;
+interface Kept extends Position {
+  book: Book;
 }
 
 /**
- * Keeps the inventory in memory. Every call asks the database which rows have another version than those kept, and reads
+ * Keeps the inventory in memory. Every call asks the database which nodes changed since the snapshot of the call before, and reads
  * only these: daemons need not know of each other. Calls that come while one is under way share the next one.
  */
 export function createInventoryCache(db: Db): () => Promise<Inventory> {
-  let fragments = new Map<string, Fragment>();
-  let kept: Inventory | undefined;
+  let kept: Kept | undefined;
   let running: Promise<unknown> = Promise.resolve();
   let next: Promise<Inventory> | undefined;
 
   const refresh = async (): Promise<Inventory> => {
     next = undefined;
-    const read = await readFragments(db, fragments);
-    if (kept !== undefined && !read.changed) return kept;
-    fragments = read.fragments;
-    const all = [...fragments.values()];
-    kept = assemble(
-      all.flatMap(({ host }) => host ?? []),
-      all.flatMap(({ host, fqdn }) => (host === undefined ? (fqdn ?? []) : [])),
-    );
-    return kept;
+    const { life, snapshot, changed } = await readNews(db, kept);
+    if (life === '') await beginNews(db);
+    if (kept !== undefined && changed?.length === 0) {
+      kept.snapshot = snapshot;
+      return kept.book.inventory;
+    }
+    const before = kept;
+    // A book that is half changed is none.
+    kept = undefined;
+    kept = await read(db, before);
+    return kept.book.inventory;
   };
 
   return async () => {
@@ -48,34 +45,104 @@ export function createInventoryCache(db: Db): () => Promise<Inventory> {
 }
 
 /** Everything of one moment, so that two nodes which swap a name never both have it. */
-async function readFragments(db: Db, known: Map<string, Fragment>) {
+async function read(db: Db, before: Kept | undefined): Promise<Kept> {
   return await db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (tx) => {
-      // A row that was written has another xmin.
-      const { rows } = await sql<{ id: string; version: string }>`
-        select node.id, node.xmin || '.' || n.xmin as version from node join node_now n on n.node = node.id`.execute(
-        tx,
+      const { life, snapshot, changed } = await readNews(tx, before);
+      if (before === undefined || changed === undefined) return { life, snapshot, book: new Book(await readAll(tx)) };
+      const rows = await select(tx).where(sql<boolean>`node.id = any(${changed}::uuid[])`).execute();
+      const found = new Set(rows.map(({ id }) => id));
+      before.book.update(
+        rows.map(rowToEntry),
+        changed.filter((id) => !found.has(id)),
       );
-      const stale = rows.filter(({ id, version }) => known.get(id)?.version !== version);
-      const read = new Map<string, Fragment>();
-      for (let i = 0; i < stale.length; i += CHUNK) await load(tx, stale.slice(i, i + CHUNK), read);
-      const fragments = new Map(rows.map(({ id }) => [id, (read.get(id) ?? known.get(id))!]));
-      return { fragments, changed: stale.length > 0 || rows.length !== known.size };
+      return { life, snapshot, book: before.book };
     });
 }
 
-async function load(tx: Tx, stale: { id: string; version: string }[], read: Map<string, Fragment>): Promise<void> {
-  const versions = new Map(stale.map(({ id, version }) => [id, version]));
-  const rows = await selectNodes(tx)
-    .select(['node.revoked_at', sql<unknown>`n.observed -> 'network'`.as('network')])
-    .where(sql<boolean>`node.id = any(${[...versions.keys()]}::uuid[])`)
-    .execute();
-  for (const row of rows) {
-    const node = toNode(row);
-    const host = row.revoked_at === null && isHost(node) ? toHost({ node, network: row.network }) : undefined;
-    read.set(row.id, { version: versions.get(row.id)!, fqdn: node.fqdn, host });
+/** PostgreSQL reads on while the rows before are worked on. */
+async function readAll(tx: Tx): Promise<Entry[]> {
+  await sql`declare inventory no scroll cursor for ${select(tx)}`.execute(tx);
+  const fetch = () => sql<Row>`fetch ${sql.lit(CHUNK)} from inventory`.execute(tx);
+  const entries: Entry[] = [];
+  for (let coming = fetch(); ; ) {
+    const { rows } = await coming;
+    if (rows.length < CHUNK) return [...entries, ...rows.map(rowToEntry)];
+    coming = fetch();
+    for (const row of rows) entries.push(rowToEntry(row));
   }
+}
+
+interface Row {
+  id: string;
+  state: NodeState;
+  level: Level;
+  revoked_at: Date | null;
+  fqdn: string | null;
+  observed_name: string | null;
+  site: string | null;
+  rack: string | null;
+  unit: number | null;
+  role: string | null;
+  tags: string[];
+  groups: string[];
+  model: string | null;
+  serial: string | null;
+  generation: number;
+  observed_at: Date | null;
+  health: Node['health'];
+  interfaces: Record<string, { addresses?: Record<string, unknown> }> | null;
+  network: unknown;
+}
+
+const wantsAddress = sql`jsonb_path_exists(n.wanted, '$.network.interfaces.*.addresses.*')`;
+
+/** Only what the inventory is made of: reading and parsing all that lists show takes twice as long. */
+function select(db: Reader) {
+  return db
+    .selectFrom('node')
+    .innerJoin('node_now as n', 'n.node', 'node.id')
+    .select(['node.id', 'node.state', 'node.level', 'node.revoked_at'])
+    .select([
+      'n.fqdn',
+      'n.observed_name',
+      'n.site',
+      'n.rack',
+      'n.unit',
+      'n.role',
+      'n.tags',
+      'n.groups',
+      'n.model',
+      'n.serial',
+    ])
+    .select(['n.generation', 'n.observed_at', health.as('health')])
+    .select(sql<Row['interfaces']>`n.wanted #> '{network,interfaces}'`.as('interfaces'))
+    .select(sql<unknown>`case when not ${wantsAddress} then n.observed -> 'network' end`.as('network'));
+}
+
+function rowToEntry(row: Row): Entry {
+  const optional = <T>(value: T | null) => value ?? undefined;
+  const node = {
+    id: row.id,
+    name: row.fqdn ?? row.observed_name ?? row.id,
+    fqdn: optional(row.fqdn),
+    state: row.state,
+    level: row.level,
+    health: row.health,
+    site: optional(row.site),
+    rack: optional(row.rack),
+    unit: optional(row.unit),
+    role: optional(row.role),
+    tags: row.tags,
+    groups: row.groups,
+    addresses: addressesOf({ network: { interfaces: row.interfaces ?? {} } }),
+    model: optional(row.model),
+    serial: optional(row.serial),
+    generation: row.generation,
+    observed_at: row.observed_at?.toISOString(),
+  };
+  return toEntry({ node, network: row.network }, row.revoked_at !== null);
 }

@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Node } from '../../shared/api/nodes.ts';
+import type { Extra } from '../context.ts';
 import { inventoryRoutes } from '../routes/inventory.ts';
 import { withDatabase } from '../testing/database.ts';
 import { putNode } from '../testing/nodes.ts';
-import { assemble, toHost } from './inventory.ts';
+import { Book, type Inventory } from './book.ts';
+import { toEntry } from './host.ts';
 import { createInventoryCache } from './inventory-cache.ts';
 
 const { db } = await withDatabase();
@@ -36,6 +38,7 @@ const bare: Node = {
 // The present says when the last report came, the past when the last one that changed something did.
 const withoutReports = (inventory: unknown) =>
   JSON.parse(JSON.stringify(inventory, (key, value) => (key === 'machinedb_observed_at' ? undefined : value)));
+const textOf = ({ pieces }: Inventory) => Buffer.concat(pieces).toString();
 const hostname = (name: string) => ({ hostname: { hostname: name } });
 
 test('lists approved nodes by groups, on two daemons, and only changes with its content', async () => {
@@ -67,7 +70,8 @@ test('lists approved nodes by groups, on two daemons, and only changes with its 
 
   const [one, two] = [createInventoryCache(db), createInventoryCache(db)];
   const first = await one();
-  const inventory = JSON.parse(first.body);
+  const inventory = JSON.parse(textOf(first));
+  expect(first.size).toBe(Buffer.byteLength(textOf(first)));
   const hosts = ['plain', 'web1.example.com', thief!, twin!].sort();
   expect(Object.keys(inventory._meta.hostvars).sort()).toEqual(hosts);
   expect(inventory.state_approved).toEqual({ hosts });
@@ -95,8 +99,8 @@ test('lists approved nodes by groups, on two daemons, and only changes with its 
   await putNode(db, plain!, { observed: hostname('renamed') });
   const [after, other] = await Promise.all([one(), two()]);
   expect(after.etag).not.toBe(first.etag);
-  expect(other.body).toBe(after.body);
-  expect(JSON.parse(after.body)._meta.hostvars.renamed.machinedb_id).toBe(plain);
+  expect(textOf(other)).toBe(textOf(after));
+  expect(JSON.parse(textOf(after))._meta.hostvars.renamed.machinedb_id).toBe(plain);
 });
 
 const hasAnsible = (() => {
@@ -108,8 +112,7 @@ const hasAnsible = (() => {
 })();
 
 test.runIf(hasAnsible)('ansible-inventory accepts it, and evaluates nothing that a machine reports', async () => {
-  const { body } = await createInventoryCache(db)();
-  writeFileSync(join(directory, 'body.json'), body);
+  writeFileSync(join(directory, 'body.json'), textOf(await createInventoryCache(db)()));
   const script = join(directory, 'inventory.sh');
   writeFileSync(script, `#!/bin/sh\ncat '${join(directory, 'body.json')}'\n`);
   chmodSync(script, 0o755);
@@ -129,7 +132,9 @@ test.runIf(hasAnsible)('ansible-inventory accepts it, and evaluates nothing that
 test('a machine gets no name that is another host, an address or the machine Ansible runs on', () => {
   const other = '11111111-1111-4111-8111-111111111111';
   const host = (name: string) =>
-    assemble([toHost({ node: { ...bare, name }, network: undefined })], []).body.includes(`"${name}":`);
+    textOf(new Book([toEntry({ node: { ...bare, name }, network: undefined }, false)]).inventory).includes(
+      `"${name}":`,
+    );
   for (const name of [
     'localhost',
     'localhost.localdomain',
@@ -152,9 +157,13 @@ test('the inventory of the past is what was answered then', async () => {
   const then = new Date().toISOString();
   await new Promise((resolve) => setTimeout(resolve, 5));
   await putNode(db, web!, { wanted: { hostname: { hostname: 'web1', domain: 'example.com' } }, state: 'retired' });
-  const answer = await inventoryRoutes.inventory({ db } as never, { input: { query: { as_of: then } } } as never, {});
-  expect(withoutReports(JSON.parse(answer as unknown as string))).toEqual(withoutReports(JSON.parse(before.body)));
+  const extra: Extra = {};
+  await inventoryRoutes.inventory({ db } as never, { input: { query: { as_of: then } } } as never, extra);
+  const answer = await extra.file!.stream.toArray();
+  expect(withoutReports(JSON.parse(Buffer.concat(answer as Buffer[]).toString()))).toEqual(
+    withoutReports(JSON.parse(textOf(before))),
+  );
   // A machine that reports the name of the one that is gone does not become it.
-  const after = JSON.parse((await createInventoryCache(db)()).body);
+  const after = JSON.parse(textOf(await createInventoryCache(db)()));
   expect(Object.keys(after._meta.hostvars).sort()).toEqual(['renamed', thief!, twin!].sort());
 });

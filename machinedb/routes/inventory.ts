@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream';
 import { sql } from 'kysely';
-import type { Reply } from '../../shared/api.ts';
 import type { Context, Handlers } from '../context.ts';
 import type { Db } from '../db.ts';
-import { addressOf, assemble, isHost, toHost } from '../inventory/inventory.ts';
+import { Book, type Inventory } from '../inventory/book.ts';
+import { addressOf, isHost, toEntry } from '../inventory/host.ts';
 import { createInventoryCache } from '../inventory/inventory-cache.ts';
 import { fleetAt } from '../nodes/asof.ts';
 import { selectNodes, toNode } from '../nodes/node-view.ts';
@@ -12,29 +13,25 @@ const NODE_EXPORTER = 9100;
 // One cache a pool: what it holds is checked against the database at every request.
 const caches = new WeakMap<Db, ReturnType<typeof createInventoryCache>>();
 
-async function inventoryNow(db: Db) {
+async function inventoryNow(db: Db): Promise<Inventory> {
   const cache = caches.get(db) ?? createInventoryCache(db);
   caches.set(db, cache);
   return await cache();
 }
 
-async function inventoryAt(db: Db, time: string) {
+async function inventoryAt(db: Db, time: string): Promise<Inventory> {
   const nodes = await fleetAt(db, time);
-  const hosts = nodes.filter(({ node, revoked }) => !revoked && isHost(node));
-  const others = nodes.filter(({ node, revoked }) => revoked || !isHost(node));
-  return assemble(
-    hosts.map(toHost),
-    others.flatMap(({ node }) => node.fqdn ?? []),
-  );
+  return new Book(nodes.map(({ node, network, revoked }) => toEntry({ node, network }, revoked))).inventory;
 }
 
 export const inventoryRoutes = {
   inventory: async ({ db }: Context, { input: { query } }, extra) => {
-    const { body, etag } = query.as_of === undefined ? await inventoryNow(db) : await inventoryAt(db, query.as_of);
-    extra.etag = etag;
+    const inventory = query.as_of === undefined ? await inventoryNow(db) : await inventoryAt(db, query.as_of);
+    extra.etag = inventory.etag;
     extra.type = 'application/json; charset=utf-8';
-    // The text is JSON already: parsing it only to print it again would cost more than all the rest.
-    return body as unknown as Reply<'inventory'>;
+    // The text is JSON already, and as large as the fleet: it is sent piece by piece.
+    extra.file = { stream: Readable.from(inventory.pieces), size: inventory.size };
+    return {};
   },
   prometheusTargets: async ({ db }: Context, { input: { query } }) => {
     const rows = await selectNodes(db)

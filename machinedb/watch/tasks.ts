@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { followTraits } from '../drift/siblings.ts';
 import { append } from '../feed/feed.ts';
+import { clearNews } from '../feed/node-changes.ts';
 import { judgeSome } from '../groups/judge.ts';
 import { dropOld } from '../history/retention.ts';
 import { countFindings } from '../intent/findings.ts';
@@ -17,6 +18,9 @@ interface Task {
   run: (tx: Tx, config: Config) => Promise<unknown>;
 }
 
+/** How long a reader may be away and still read only what changed. */
+const CHANGES_KEPT_MS = 30 * 60_000;
+
 /** All background work. Each takes no input, is safe twice, and is done by one daemon at a time. */
 const tasks: Task[] = [
   { name: 'liveness', run: (tx, config) => watchLiveness(tx, Math.max(30_000, 3 * config.taskMs)) },
@@ -24,6 +28,7 @@ const tasks: Task[] = [
   { name: 'stuck', run: (tx, config) => findStuck(tx, config.stateLimitScale) },
   { name: 'acknowledgements', run: recountExpired },
   { name: 'clean up', run: cleanUp },
+  { name: 'changes', run: (tx) => clearNews(tx, CHANGES_KEPT_MS) },
   { name: 'slots', run: expireSlots },
   { name: 'rescues', run: closeExpired },
   { name: 'retention', run: (tx) => dropOld(tx) },

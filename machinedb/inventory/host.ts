@@ -1,20 +1,44 @@
-import { createHash } from 'node:crypto';
 import type { Node } from '../../shared/api/nodes.ts';
 
-/** What the inventory needs to know of a node: what the API shows, and what it reports of its network. */
+/** What the inventory needs to know of a node: a part of what the API shows, and what it reports of its network. */
 export interface InventoryNode {
-  node: Node;
-  /** Observed section `network`. */
+  node: Pick<
+    Node,
+    | 'id'
+    | 'name'
+    | 'fqdn'
+    | 'state'
+    | 'level'
+    | 'health'
+    | 'site'
+    | 'rack'
+    | 'unit'
+    | 'role'
+    | 'tags'
+    | 'groups'
+    | 'addresses'
+    | 'model'
+    | 'serial'
+    | 'generation'
+    | 'observed_at'
+  >;
+  /** Observed section `network`; needed only where no address is wanted. */
   network: unknown;
 }
 
 /** A host of the inventory, ready to be put together: `vars` is JSON text. */
 export interface Host {
-  id: string;
-  fqdn: string | undefined;
   reportedName: string | undefined;
   groups: string[];
   vars: string;
+}
+
+/** A node as the inventory keeps it. */
+export interface Entry {
+  id: string;
+  fqdn: string | undefined;
+  /** Undefined: it is no host (retired, not approved, revoked), and only keeps its name from others. */
+  host: Host | undefined;
 }
 
 const RESERVED = new Set(['all', 'ungrouped', 'stale']);
@@ -23,12 +47,18 @@ const MISLEADING = /^localhost(\.|$)|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,62})?(\.[a-z0-9]([a-z0-9-]{0,62})?)*$/;
 
 /** Whether Ansible may have the node as a host: somebody vouched for it, and it is in use. */
-export function isHost(node: Node): boolean {
-  return (node.level === 'approved' || node.level === 'attested') && node.state !== 'retired';
+export function isHost({ level, state }: Pick<Node, 'level' | 'state'>): boolean {
+  return (level === 'approved' || level === 'attested') && state !== 'retired';
+}
+
+/** @param revoked its key was: somebody vouched for it no longer */
+export function toEntry(known: InventoryNode, revoked: boolean): Entry {
+  const { node } = known;
+  return { id: node.id, fqdn: node.fqdn, host: !revoked && isHost(node) ? toHost(known) : undefined };
 }
 
 /** A host's groups and variables. */
-export function toHost({ node, network }: InventoryNode): Host {
+function toHost({ node, network }: InventoryNode): Host {
   const address = addressOf({ node, network });
   const vars = {
     ...(address === undefined ? {} : { ansible_host: address }),
@@ -48,19 +78,17 @@ export function toHost({ node, network }: InventoryNode): Host {
     machinedb_observed_at: node.observed_at,
   };
   return {
-    id: node.id,
-    fqdn: node.fqdn,
     reportedName: node.fqdn === undefined && mayName(node.name) ? node.name : undefined,
     groups: groupsOf(node),
     vars: JSON.stringify(vars),
   };
 }
 
-function mayName(reported: string): boolean {
-  return HOST_NAME.test(reported) && !MISLEADING.test(reported) && !RESERVED.has(reported);
+function mayName(name: string): boolean {
+  return HOST_NAME.test(name) && !MISLEADING.test(name) && !RESERVED.has(name);
 }
 
-function groupsOf(node: Node): string[] {
+function groupsOf(node: InventoryNode['node']): string[] {
   const { role, site, rack, model } = node;
   const groups = [`state_${node.state}`, `health_${node.health}`, ...node.tags.map((tag) => `tag_${tag}`)];
   groups.push(...node.groups.map(groupName));
@@ -90,7 +118,7 @@ function reported(text: string | undefined): unknown {
 }
 
 /** Address to reach a node at: the first wanted one, else one that it has, IPv4 on the way out first. */
-export function addressOf({ node, network }: InventoryNode): string | undefined {
+export function addressOf({ node, network }: { node: Pick<Node, 'addresses'>; network: unknown }): string | undefined {
   const address = node.addresses[0] ?? observedAddresses(network)[0];
   return address?.split('/')[0];
 }
@@ -104,39 +132,4 @@ function observedAddresses(network: unknown): string[] {
     .flatMap(([, { addresses }]) => Object.keys(addresses ?? {}).sort())
     .filter((address) => ADDRESS.test(address))
     .sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
-}
-
-/**
- * Puts hosts together to what an Ansible inventory script prints. A host is named by its intended FQDN; the name that a
- * machine reports counts only while no other has it, so that no machine takes another's place; else it is the id.
- *
- * @param taken names of nodes that are no hosts (retired, not approved): nobody gets one by reporting it
- */
-export function assemble(all: Host[], taken: string[]): { body: string; etag: string } {
-  const claims = new Map(taken.map((name) => [name, 1]));
-  for (const { fqdn, reportedName } of all) {
-    const name = fqdn ?? reportedName;
-    if (name !== undefined) claims.set(name, (claims.get(name) ?? 0) + 1);
-  }
-  const nameOf = ({ id, fqdn, reportedName }: Host) => {
-    if (fqdn !== undefined) return fqdn;
-    return reportedName !== undefined && claims.get(reportedName) === 1 ? reportedName : id;
-  };
-  const named = all.map((host) => ({ name: nameOf(host), host })).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const groups = new Map<string, string[]>();
-  const variables: string[] = [];
-  for (const { name, host } of named) {
-    const quoted = JSON.stringify(name);
-    variables.push(`${quoted}:${host.vars}`);
-    for (const group of host.groups) {
-      const members = groups.get(group);
-      if (members === undefined) groups.set(group, [quoted]);
-      else members.push(quoted);
-    }
-  }
-  const parts = [...groups]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([group, members]) => `${JSON.stringify(group)}:{"hosts":[${members.join(',')}]}`);
-  const body = `{${[`"_meta":{"hostvars":{${variables.join(',')}}}`, ...parts].join(',')}}`;
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 32)}"` };
 }

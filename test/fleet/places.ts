@@ -1,0 +1,50 @@
+import type { Client } from '../../shared/client.ts';
+import type { Machine } from './machine.ts';
+import { RACK_HEIGHT } from './place.ts';
+
+/** Makes the sites, racks and roles that these machines need. Those that are there stay as they are. */
+export async function makePlaces(client: Client, machines: Machine[]): Promise<void> {
+  const places = machines.map(({ place }) => place);
+  const put = async <Item>(items: Map<string, Item>, work: (item: Item) => Promise<unknown>) => {
+    for (const item of items.values()) await work(item);
+  };
+  await put(new Map(places.map(({ site }) => [site, site])), (site) =>
+    client.call('putSite', { params: { site }, body: { description: 'Lab' } }),
+  );
+  await put(new Map(places.map(({ site, rack }) => [`${site} ${rack}`, { site, rack }])), (params) =>
+    client.call('putRack', { params, body: { height: RACK_HEIGHT } }),
+  );
+  await put(new Map(places.map(({ model }) => [model.role, model.role])), (role) =>
+    client.call('putRole', { params: { role }, body: {} }),
+  );
+}
+
+/** Ids of the nodes that have a place already. */
+export async function placedNodes(client: Client): Promise<Set<string>> {
+  const placed = new Set<string>();
+  for (let cursor: string | undefined; ; ) {
+    const { items, next } = await client.call('listNodes', { query: { limit: 1000, ...(cursor && { cursor }) } });
+    for (const { id, rack } of items) if (rack !== undefined) placed.add(id);
+    if (next === undefined) return placed;
+    cursor = next;
+  }
+}
+
+/** Gives a node its place, role and name, as a person would. */
+export async function assign(client: Client, node: string, { place }: Machine): Promise<void> {
+  const { site, rack, unit, fqdn, model } = place;
+  await client.call('assignNode', {
+    params: { node },
+    query: {},
+    body: {
+      site,
+      rack,
+      unit,
+      height: model.height,
+      role: model.role,
+      tags: ['lab'],
+      fqdn,
+      reason: 'a machine of the lab',
+    },
+  });
+}
