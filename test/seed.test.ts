@@ -326,13 +326,15 @@ test('the boot preview speaks the language of the loader that was asked for', as
     files: { kernel: file('b'), initrd: file('c') },
   };
   await harness.call('putImage', { params: { image: discovery.name }, body: discovery });
+  const mac = '52:54:00:00:00:01';
+  await web1.report(one, { nics: { [mac]: { name: 'eth0', mac } } });
   const show = async (...more: string[]) => await machinedb(one, ['boot', 'preview', web1.node, ...more]);
   const first = async (...more: string[]) => (await show(...more)).stdout.split('\n').slice(4, 8);
   expect(await first('--loader', 'ipxe')).toEqual(await first());
   expect((await first())[0]).toBe('#!ipxe');
   expect(await first('--loader', 'grub')).toEqual([
     "echo 'machinedb: it is approved, and has nothing on its disk'",
-    expect.stringMatching(/^if linux \(tftp,BOOT-SERVICE\)\/files\/b{64} .*'BOOTIF=01-02-00-/),
+    expect.stringMatching(/^if linux \(tftp,BOOT-SERVICE\)\/files\/b{64} .*'BOOTIF=01-52-54-00-00-00-01'; then$/),
     `  if initrd (tftp,BOOT-SERVICE)/files/${'c'.repeat(64)}; then boot; fi`,
     'fi',
   ]);
