@@ -141,9 +141,13 @@ test('what is wanted comes as the centre signed it, to the node it is for; nothi
   expect((await ask('POST /v1/self/slot', '{"generation":4}', pass)).json).toEqual({
     ...{ go: false, reason: 'the centre is away: nothing new is applied until it is back' },
   });
-  expect((await ask('POST /v1/self/heartbeat', '{}', pass)).json).toEqual({
-    ...{ next_in_ms: 30_000, lease_ms: 105_000, want: [] },
-  });
+  const beat = async (body: string, as = pass) => (await ask('POST /v1/self/heartbeat', body, as)).json;
+  expect(await beat('{}')).toEqual({ next_in_ms: 30_000, lease_ms: 105_000, want: [] });
+  // A node that has less than the relay is told to fetch it: it was just installed, or lost it.
+  expect((await beat('{"generation":3}')).want).toEqual(['wanted']);
+  expect((await beat('{"generation":4}')).want).toEqual([]);
+  expect((await beat('{"generation":0}', await bearer(young))).want).toEqual([]);
+  expect((await beat('nonsense')).want).toEqual([]);
   for (const line of ['POST /v1/enrol', 'GET /v1/self/install', 'POST /v1/self/ssh-host-certificate'])
     expect(await ask(line, '{}', pass)).toMatchObject({ status: 503, wait: '30' });
 });

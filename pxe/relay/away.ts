@@ -66,10 +66,9 @@ export class AwayAnswers {
       const { level } = node;
       return json(200, { node: node.node, state: '', level, hashes: this.#hashes.get(node.node) ?? {}, generation: 0 });
     }
-    if (line === 'POST /v1/self/heartbeat') return json(200, this.beat());
+    if (line === 'POST /v1/self/heartbeat') return json(200, await this.beat(node, body.toString('utf8')));
     if (line === 'PUT /v1/self/observed') return await this.#observed(node, headers, body);
-    if (node.level !== 'approved' && node.level !== 'attested')
-      return problem(403, 'forbidden', 'this needs an approved node');
+    if (!isTrusted(node.level)) return problem(403, 'forbidden', 'this needs an approved node');
     if (line === 'PUT /v1/self/applied') return await this.#applied(node, headers, body);
     if (line === 'POST /v1/self/slot')
       return json(200, { go: false, reason: 'the centre is away: nothing new is applied until it is back' });
@@ -82,11 +81,25 @@ export class AwayAnswers {
     return waiting();
   }
 
-  /** The answer to a heartbeat. Nothing is asked of a node that only the centre could take. */
-  beat(): object {
+  /**
+   * The answer to a heartbeat. Nothing is asked of a node that only the centre could take; what is wanted of it waits here for one
+   * that has less, as after an install.
+   *
+   * @param text the heartbeat, JSON
+   */
+  async beat(node: RelayNode, text: string): Promise<object> {
     const { heartbeatMs, random } = this.#options;
     const lease_ms = 3 * heartbeatMs + 15_000;
-    return { next_in_ms: Math.round(heartbeatMs * (0.8 + 0.4 * random())), lease_ms, want: [] };
+    const want = (await this.#hasNewer(node, generationOf(text))) ? ['wanted'] : [];
+    return { next_in_ms: Math.round(heartbeatMs * (0.8 + 0.4 * random())), lease_ms, want };
+  }
+
+  async #hasNewer({ node, level }: RelayNode, generation: number): Promise<boolean> {
+    const { known, wanted } = this.#options;
+    const trust = known.self?.trust;
+    if (trust === undefined || !isTrusted(level)) return false;
+    const signed = await wanted.get(node, trust);
+    return signed !== undefined && signed.generation > generation;
   }
 
   #token(body: Buffer): Reply {
@@ -145,6 +158,18 @@ export class AwayAnswers {
       if (error instanceof QueueFull) return problem(503, 'unavailable', error.message, AGAIN_S);
       throw error;
     }
+  }
+}
+
+const isTrusted = (level: string) => level === 'approved' || level === 'attested';
+
+/** The generation that a heartbeat tells; what is no heartbeat has all there is. */
+function generationOf(text: string): number {
+  try {
+    const { generation } = JSON.parse(text) as { generation?: unknown };
+    return typeof generation === 'number' ? generation : Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
   }
 }
 
