@@ -119,8 +119,8 @@ async function curl<Reply>({ harness, centre }: Site, path: string, words: strin
 }
 
 export interface Machine {
-  /** uefi-http: it boots by HTTP only; secure-boot: it starts what Microsoft's keys vouch for. */
-  firmware: 'bios' | 'uefi' | 'uefi-http' | 'secure-boot';
+  /** ipxe: a BIOS with iPXE in its card; uefi-http: it boots by HTTP only; secure-boot: it starts what Microsoft's keys vouch for. */
+  firmware: 'bios' | 'ipxe' | 'uefi' | 'uefi-http' | 'secure-boot';
   mac: string;
   serial: string;
   /** File of its disk; undefined: it has none. */
@@ -183,6 +183,7 @@ export function hardware(site: Site, machine: Machine): string[] {
 
 function firmware(site: Site, { firmware, serial, medium }: Machine): string[] {
   if (firmware === 'bios' && medium !== undefined) return [];
+  if (firmware === 'ipxe') return ['-kernel', '/usr/lib/ipxe/ipxe.lkrn'];
   if (firmware === 'bios') {
     const script = join(site.directory, 'rom.ipxe');
     writeFileSync(script, ROM);
