@@ -161,7 +161,9 @@ async function register(discovery: Discovery, door: Door, next: Identity): Promi
       return;
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      if (error.status !== 0 && error.status !== 429 && error.status < 500) throw error;
+      // 401: a relay has begun or ended to answer in the centre's place, and the nonce was the other's.
+      const again = error.status === 0 || error.status === 401 || error.status === 429 || error.status >= 500;
+      if (!again) throw error;
       discovery.log(`the disk's key could not be registered (${error.message}): tried again`);
       await discovery.sleep(pauseMs(discovery, error));
     }
@@ -175,5 +177,10 @@ async function doorOf(door: Door, identity: Identity): Promise<Door> {
     if (token === undefined) throw new Error('the server does not know the key of the disk');
     return token.value;
   };
-  return { ...door, identity, send: async (request) => await send(door.server, { ...request, token: await token() }) };
+  return {
+    ...door,
+    identity,
+    send: async (request) =>
+      await send(door.server, { ...request, token: await token(), headers: door.signed(request, identity) }),
+  };
 }

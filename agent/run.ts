@@ -65,6 +65,8 @@ export interface Door {
   facts: Facts;
   signal: AbortSignal;
   send<Reply>(request: Omit<HttpRequest, 'token'>): Promise<Reply>;
+  /** The headers of a request that is signed, and numbered within the boot: a relay may have to bring it later. */
+  signed(request: Omit<HttpRequest, 'token'>, by: Identity): Record<string, string>;
   /**
    * A fresh signed round trip to the server on a new connection; throws when it fails.
    *
@@ -302,9 +304,20 @@ class Agent {
       signal,
       // What takes as long as an install may outlive the token that it began with.
       send: async (request) => {
-        const fresh = (await this.#freshToken()) ?? token;
-        return await send(this.#server, { ...request, token: fresh, headers: this.#signed(request) });
+        const once = async () => {
+          const fresh = (await this.#freshToken()) ?? token;
+          return await send<never>(this.#server, { ...request, token: fresh, headers: this.#signed(request) });
+        };
+        try {
+          return await once();
+        } catch (error) {
+          if (!(error instanceof ServerError) || error.status !== 401) throw error;
+          // A relay went from answering to carrying, or back: the other's tokens mean nothing there.
+          this.#token = undefined;
+          return await once();
+        }
       },
+      signed: (request, by) => this.#signed(request, by),
       roundTrip: (from) => roundTrip(this.#server, this.#identity, this.#node!, from),
     };
     if (!(await duty.work(door))) return false;
@@ -313,12 +326,14 @@ class Agent {
     return true;
   }
 
-  /** What is told is signed, and numbered within the boot: a relay may have to bring it later. */
-  #signed({ method, path, body, headers }: Omit<HttpRequest, 'token'>): Record<string, string> {
+  #signed(
+    { method, path, body, headers }: Omit<HttpRequest, 'token'>,
+    by: Identity = this.#identity,
+  ): Record<string, string> {
     if (body === undefined) return headers ?? {};
     this.#told += 1;
     const order = { boot_id: this.#options.bootId, n: this.#told };
-    const signature = signText(this.#identity, saidText(method, path, order, body));
+    const signature = signText(by, saidText(method, path, order, body));
     return { ...headers, 'machinedb-said': formatOrder(order), 'machinedb-signature': signature };
   }
 

@@ -1,7 +1,6 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Loader } from './dhcp/boot-file.ts';
-import { firstGrub } from './http/grub.ts';
 
 /** Where Debian's packages have what is copied, and under which name it is asked for. */
 const ipxe = ['undionly.kpxe', 'snponly.efi', 'ipxe.efi'];
@@ -27,12 +26,10 @@ export interface LoaderOptions {
   loader: Loader;
   /** Folder with iPXE's loaders. */
   folder: string;
-  /** Address of the boot service. */
-  server: string;
 }
 
 /** Files that must be there for the loaders that machines ask for. */
-export function neededLoaders({ loader, folder }: Pick<LoaderOptions, 'loader' | 'folder'>): Needed[] {
+export function neededLoaders({ loader, folder }: LoaderOptions): Needed[] {
   const or = ', or set MACHINEDB_PXE_LOADERS to a folder that has it';
   return [
     ...ipxe.map((name) => ({ name, from: join(folder, name), way: `apt-get install ipxe${or}` })),
@@ -40,15 +37,12 @@ export function neededLoaders({ loader, folder }: Pick<LoaderOptions, 'loader' |
   ];
 }
 
-/** Puts the loaders that machines ask for into a folder. Throws when one is missing, with the package that has it. */
+/** Puts the loaders that machines ask for, and nothing else, into a folder. Throws when one is missing, with the package that has it. */
 export function putLoaders(options: LoaderOptions, to: string): void {
+  rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
   for (const { name, from, way } of neededLoaders(options)) {
     if (!existsSync(from)) throw new Error(`${from} is missing: ${way}`);
     copyFileSync(from, join(to, name));
   }
-  if (options.loader !== 'shim') return;
-  const config = join(to, 'grub/grub.cfg');
-  mkdirSync(dirname(config), { recursive: true });
-  writeFileSync(config, firstGrub(options.server));
 }

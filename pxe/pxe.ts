@@ -81,7 +81,7 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
   const { address } = options.interface;
   const root = join(directory, 'tftp');
   const loader = options.loader ?? 'ipxe';
-  putLoaders({ loader, folder: options.loaders ?? '/usr/lib/ipxe', server: address }, root);
+  putLoaders({ loader, folder: options.loaders ?? '/usr/lib/ipxe' }, root);
   const files = new Files({
     directory: options.files,
     isKnown: options.isKnown,

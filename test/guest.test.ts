@@ -10,6 +10,7 @@ import type { Numa } from '../shared/sections/numa.ts';
 import type { Pci } from '../shared/sections/pci.ts';
 import { type DaemonProcess, startHarness } from './harness.ts';
 import { makeInitramfs } from './lab/initramfs.ts';
+import { lldpd, startSwitch, startTpm } from './lab/peripherals.ts';
 import { startGuest } from './lab/qemu.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -20,6 +21,13 @@ const init = `
 echo "LAB year $(date +%Y)"
 echo "LAB sha256 $(sha256sum /machinedb-agent | cut -d' ' -f1)"
 for word in $(cat /proc/cmdline); do case $word in server=*|pin=*) export $word;; esac; done
+for module in tpm_crb ipmi_si ipmi_devintf; do modprobe $module; done
+ip link set eth1 up
+mkdir -p /etc /run/lldpd
+echo '_lldpd:x:900:900::/run/lldpd:/bin/false' > /etc/passwd; echo '_lldpd:x:900:' > /etc/group
+lldpd -d -I eth1 -u /run/lldpd.socket >/dev/null 2>&1 &
+until lldpctl -f keyvalue 2>/dev/null | grep -q chassis; do usleep 200000; done
+echo "LAB neighbour"
 ( until [ -e /state/wanted.json ]; do usleep 200000; done; echo "LAB wanted" ) &
 /machinedb-agent run --server $server --pin $pin --state /state
 echo "LAB ended"
@@ -38,7 +46,9 @@ const hardware = [
   '-netdev user,id=n0,restrict=off -device virtio-net-pci,netdev=n0,mac=52:54:00:4d:44:01,romfile=',
   '-device pcie-root-port,id=root,bus=pcie.0,addr=10.0,chassis=1,slot=1 -device x3130-upstream,id=up,bus=root',
   '-device xio3130-downstream,id=left,bus=up,chassis=2,slot=2 -device xio3130-downstream,id=right,bus=up,chassis=2,slot=3',
-  '-netdev user,id=n1 -device e1000e,netdev=n1,mac=52:54:00:4d:44:02,romfile=,bus=right',
+  '-device e1000e,netdev=n1,mac=52:54:00:4d:44:02,romfile=,bus=right',
+  '-device ipmi-bmc-sim,id=bmc0 -device isa-ipmi-kcs,bmc=bmc0',
+  '-tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0',
 ]
   .join(' ')
   .split(' ');
@@ -46,7 +56,16 @@ const hardware = [
 test('a machine that boots in 1970 reports by the shipped executable exactly the hardware it was given', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-guest-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const { kernel, initrd } = makeInitramfs(directory, executable, init);
+  const { kernel, initrd } = makeInitramfs(
+    directory,
+    executable,
+    init,
+    ['tpm_crb', 'ipmi_si', 'ipmi_devintf'],
+    lldpd(),
+  );
+  const [tpm, cable] = [await startTpm(directory), await startSwitch()];
+  onTestFinished(tpm.close);
+  onTestFinished(cable.close);
   const harness = await startHarness();
   onTestFinished(harness.close);
   const disk = join(directory, 'disk');
@@ -56,6 +75,7 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
   const append = `console=ttyS0 quiet server=https://10.0.2.2:${new URL(url).port} pin=${pins.join(',')}`;
   const guest = startGuest([
     ...hardware,
+    ...['-netdev', cable.netdev, '-chardev', tpm.chardev],
     ...`-drive file=${disk},if=none,id=d0,format=raw -device nvme,drive=d0,serial=LAB-NVME-1,bus=left`.split(' '),
     ...['-kernel', kernel, '-initrd', initrd, '-append', append],
   ]);
@@ -73,6 +93,7 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
     .toHaveProperty('nics');
   const { sections, errors } = await harness.call('getObserved', { params: { node }, query: {} });
   expect(errors).toEqual({});
+  writeFileSync('/tmp/hA/sections.json', JSON.stringify(sections, null, 1));
   expect(sections.system).toEqual({
     ...{ manufacturer: 'LabMaker', product: 'LabServer', version: 'V1', serial: 'LAB-SYS-1' },
     ...{ uuid: '11111111-2222-3333-4444-555555555555', sku: 'LAB-SKU-1', family: 'LabFamily' },

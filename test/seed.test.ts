@@ -317,3 +317,29 @@ test('the agent gives it on by its own session: no token, no CA; without the ser
     await alone.close();
   }
 });
+
+test('the boot preview speaks the language of the loader that was asked for', async () => {
+  const file = (digit: string) => ({ sha256: digit.repeat(64), size: 1 });
+  const discovery = {
+    ...{ name: 'discovery-2026.11', kind: 'discovery' as const, architecture: 'amd64' as const },
+    ...{ built_at: '2026-11-01T00:00:00Z', agent: 'a'.repeat(64), packages: {} },
+    files: { kernel: file('b'), initrd: file('c') },
+  };
+  await harness.call('putImage', { params: { image: discovery.name }, body: discovery });
+  const mac = '52:54:00:00:00:01';
+  await web1.report(one, { nics: { [mac]: { name: 'eth0', mac } } });
+  const show = async (...more: string[]) => await machinedb(one, ['boot', 'preview', web1.node, ...more]);
+  const first = async (...more: string[]) => (await show(...more)).stdout.split('\n').slice(4, 8);
+  expect(await first('--loader', 'ipxe')).toEqual(await first());
+  expect((await first())[0]).toBe('#!ipxe');
+  expect(await first('--loader', 'grub')).toEqual([
+    "echo 'machinedb: it is approved, and has nothing on its disk'",
+    expect.stringMatching(/^if linux \(tftp,BOOT-SERVICE\)\/files\/b{64} .*'BOOTIF=01-52-54-00-00-00-01'; then$/),
+    `  if initrd (tftp,BOOT-SERVICE)/files/${'c'.repeat(64)}; then boot; fi`,
+    'fi',
+  ]);
+  expect(await show('--loader', 'lilo')).toMatchObject({ code: 2, stderr: expect.stringContaining('usage') as string });
+  expect(await show('--loader', 'grub', '--platform', 'pcbios')).toMatchObject({
+    stderr: expect.stringContaining('a BIOS starts no signed GRUB: ask for platform efi, or for loader ipxe') as string,
+  });
+}, 60_000);

@@ -27,6 +27,44 @@ import { isVouched, lockStale, replaceKey, requestRekey } from './rekey.ts';
  */
 export async function enrol(context: Context, claim: Claim, from: string): Promise<Answer> {
   checkNonce(context.keys, claim.nonce, context.now(), context.config.nonceLifeMs);
+  return await settle(context, claim, from, decide);
+}
+
+/**
+ * A claim that a relay took while the centre was away: over a nonce of the relay's own, and so not known to be fresh. Only one is
+ * taken that its node's key vouches for, or of a machine that a person asked an install for. Throws for all others.
+ *
+ * @param node that the relay took it to be
+ */
+export async function enrolLater(context: Context, claim: Claim, node: string): Promise<Answer> {
+  return await settle(context, claim, 'a relay, later', async (tx, _, checked) => {
+    const refused = (detail: string) => ({ refused: new Problem('forbidden', detail) });
+    await lockHints(tx, [`key:${checked.fingerprint}`, ...hintsOf(claim.hardware)]);
+    if (claim.rescue === true) return refused('a rescue begins with the centre only');
+    const known = await tx
+      .selectFrom('node_key')
+      .select(['node', 'status'])
+      .where('fingerprint', '=', checked.fingerprint)
+      .executeTakeFirst();
+    // It was delivered before, and what came of it stands.
+    if (known !== undefined)
+      return known.node === node
+        ? await answerFor(tx, node, checked.fingerprint)
+        : refused('this key is of another node');
+    const { same } = await findMatches(tx, claim.hardware);
+    if (same.some((other) => other !== node)) return refused('the hardware is of another node than the relay says');
+    const { reinstall, installed, revoked_at, locked_at, level } = await nodeOf(tx, node);
+    const isOpen = reinstall > installed && revoked_at === null && locked_at === null && level !== 'claimed';
+    if (!isOpen) return refused('no install is asked for of this node any more');
+    const isIt = claim.previous === undefined ? same.length === 1 : claim.previous.node === node;
+    if (!isIt || (claim.previous !== undefined && !(await isVouched(tx, checked))))
+      return refused('neither its hardware nor the key before proves this node');
+    await replaceKey(tx, node, checked, 'rekeyed');
+    return await answerFor(tx, node, checked.fingerprint);
+  });
+}
+
+async function settle(context: Context, claim: Claim, from: string, decide: Decide): Promise<Answer> {
   const spki = Buffer.from(claim.public_key, 'base64');
   readPublicKey(spki, claim.kind);
   const text = enrolText(claim, claim.previous?.node);
@@ -38,6 +76,8 @@ export async function enrol(context: Context, claim: Claim, from: string): Promi
   if ('refused' in outcome) throw outcome.refused;
   return outcome.answer;
 }
+
+type Decide = (tx: Tx, context: Context, checked: Checked) => Promise<Outcome>;
 
 async function decide(tx: Tx, context: Context, checked: Checked): Promise<Outcome> {
   const { claim, fingerprint } = checked;

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { z } from 'zod';
-import { report } from '../../shared/api/agent.ts';
+import { enrolBody, report } from '../../shared/api/agent.ts';
 import type { RelaySaid } from '../../shared/api/relay.ts';
 import { api } from '../../shared/api.ts';
 import { isSignedBy } from '../../shared/node-signature.ts';
 import { parseOrder, type SaidOrder, saidText } from '../../shared/said-text.ts';
 import type { Context } from '../context.ts';
 import { type Tx, transaction } from '../db.ts';
+import { enrolLater } from '../enrol/enrol.ts';
 import { parseJson } from '../http/json.ts';
 import { Problem } from '../http/problem.ts';
 import { storeApplied } from '../install/applied.ts';
+import { tellInstall } from '../install/progress.ts';
 import { checkSite } from './site-nodes.ts';
 
 const BOOTS_KEPT = 20;
@@ -21,6 +23,10 @@ const BOOTS_KEPT = 20;
  */
 export async function takeSaid(context: Context, site: string, said: RelaySaid): Promise<void> {
   await checkSite(context.db, said.node, site);
+  if (said.path === '/v1/enrol') {
+    await enrolLater(context, parseAs(enrolBody, said.body), said.node);
+    return;
+  }
   if (said.path === '/v1/self/observed') {
     await checkSigned(context, said, `machinedb-report\n${said.body}`, false);
     const digest = createHash('sha256').update(said.body).digest('hex');
@@ -30,10 +36,19 @@ export async function takeSaid(context: Context, site: string, said: RelaySaid):
   const order = parseOrder(said.order);
   if (order === undefined) throw new Problem('invalid', 'order: a boot and a number are expected');
   await checkSigned(context, said, saidText(said.method, said.path, order, said.body), true);
-  const applied = parseAs(api.putSelfApplied.body, said.body);
+  const store = storeOf(said);
   await transaction(context.db, async (tx) => {
-    if (await isNext(tx, said.node, order)) await storeApplied(tx, said.node, applied);
+    if (await isNext(tx, said.node, order)) await store(tx);
   });
+}
+
+function storeOf({ node, path, body }: RelaySaid): (tx: Tx) => Promise<unknown> {
+  if (path === '/v1/self/install') {
+    const told = parseAs(api.putSelfInstall.body, body);
+    return (tx) => tellInstall(tx, node, told);
+  }
+  const applied = parseAs(api.putSelfApplied.body, body);
+  return (tx) => storeApplied(tx, node, applied);
 }
 
 async function checkSigned({ db }: Context, said: RelaySaid, text: string, approved: boolean): Promise<void> {

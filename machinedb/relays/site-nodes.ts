@@ -1,10 +1,12 @@
 import { sql } from 'kysely';
 import type { RelayNode } from '../../shared/api/relay.ts';
 import { addressesOfCard, bootFacts, bootNodes, toBootNode } from '../boot/boot.ts';
-import { decideBoot } from '../boot/decide.ts';
+import { type BootNode, decideBoot } from '../boot/decide.ts';
 import type { Context } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
+import { orderOf } from '../install/order.ts';
+import { inRescue } from '../rescue/rescue.ts';
 
 /**
  * Nodes of a site as its relay keeps them, in the order of their ids, at most `limit`: how each boots, by which cards it is
@@ -17,7 +19,10 @@ export async function siteNodes(
   limit: number,
 ): Promise<RelayNode[]> {
   const { db } = context;
-  let select = bootNodes(db).where('n.site', '=', site).limit(limit);
+  let select = bootNodes(db)
+    .select(['node.install_request', inRescue.as('inRescue')])
+    .where('n.site', '=', site)
+    .limit(limit);
   if (after !== undefined) select = select.where('node.id', '>', after);
   const rows = await select.execute();
   const facts = await bootFacts(context);
@@ -28,13 +33,19 @@ export async function siteNodes(
       mac,
       addressesOfCard(row.wanted, row.observed, mac),
     ]);
-    const { addresses: _, ...boot } = decideBoot({ nodes: [toBootNode(row, '')], ...facts });
+    const now = toBootNode(row, '');
+    const bootOf = (node: BootNode) => {
+      const { addresses: _, ...boot } = decideBoot({ nodes: [node], ...facts });
+      return boot;
+    };
+    const order = orderOf({ ...row, install_progress: row.progress }, row.held || row.locked || row.inRescue);
     return {
       node: row.id,
       level: row.level,
       cards: Object.fromEntries(cards),
       keys: row.revoked ? [] : (keys.get(row.id) ?? []),
-      boot,
+      boot: bootOf(now),
+      ...(order === undefined ? {} : { install: { ...order, after: bootOf({ ...now, installed: row.reinstall }) } }),
     };
   });
 }

@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
 import { explainBoot } from '../boot/boot.ts';
-import { isGivenUp } from '../boot/decide.ts';
 import { actor, type Context, type Handlers } from '../context.ts';
 import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
@@ -9,6 +8,7 @@ import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { storeApplied } from '../install/applied.ts';
 import { catalogue, imageOf, toImage } from '../install/catalogue.ts';
+import { orderOf } from '../install/order.ts';
 import { tellInstall } from '../install/progress.ts';
 import { askInstall, cancelInstall } from '../install/reinstall.ts';
 import { nodeForWrite } from '../nodes/node-ref.ts';
@@ -73,17 +73,10 @@ export const installRoutes = {
       .where('id', '=', node)
       .executeTakeFirstOrThrow();
     const stopped = row.hold || row.fleet_hold || row.locked_at !== null || row.rescue;
-    const due = row.reinstall > row.installed && !stopped;
-    if (!due || row.install_request === null || isGivenUp(row.reinstall, row.install_progress)) return {};
-    const { manifest, signature, key } = toImage(await imageOf(db, row.install_request.image));
-    return {
-      install: {
-        generation: row.reinstall,
-        image: { manifest, signature, key },
-        wipe: row.install_request.wipe,
-        disk: (row.wanted.image as { disk?: Record<string, unknown> } | undefined)?.disk ?? {},
-      },
-    };
+    const order = orderOf(row, stopped);
+    if (order === undefined) return {};
+    const { manifest, signature, key } = toImage(await imageOf(db, order.image));
+    return { install: { ...order, image: { manifest, signature, key } } };
   },
   putSelfInstall: async ({ db }, { caller, input: { body } }) => {
     const { node } = nodeCaller(caller);

@@ -34,5 +34,5 @@ export const seedRoutes = {
     return { token, expires_in };
   },
   previewBoot: async (context, { input: { params, query } }) =>
-    await previewBoot(context, await nodeForRead(context.db, params.node), query.platform ?? 'efi'),
+    await previewBoot(context, await nodeForRead(context.db, params.node), query),
 } satisfies Partial<Handlers>;

@@ -1,15 +1,5 @@
 import { type DhcpPacket, ipBytes, none } from './packet.ts';
-import {
-  bootOptions,
-  code,
-  destination,
-  echoRelay,
-  type Reply,
-  type ReplyContext,
-  typeOf,
-  types,
-  UUID_BYTES,
-} from './reply.ts';
+import { answerWith, bootOptions, code, type Reply, type ReplyContext, typeOf, types } from './reply.ts';
 
 /** Firmware and loaders ask for a boot file as one of these (PXE 2.1; UEFI 2.10, section 24.7). */
 const CLASSES = ['PXEClient', 'HTTPClient'];
@@ -34,20 +24,9 @@ export function proxyReply(packet: DhcpPacket, port: 'dhcp' | 'boot', context: R
   ]);
   const file = bootOptions(packet, context, options);
   if (file === '') return undefined;
-  const uuid = packet.options.get(code.uuid);
-  if (uuid?.length === UUID_BYTES) options.set(code.uuid, uuid);
-  echoRelay(packet, options);
-  const sent: DhcpPacket = {
-    ...packet,
-    op: 2,
-    hops: 0,
-    secs: 0,
+  return answerWith(packet, options, {
     ciaddr: port === 'dhcp' ? none : packet.ciaddr,
-    yiaddr: none,
     siaddr: context.subnet.server,
-    sname: '',
     file,
-    options,
-  };
-  return { packet: sent, to: destination(sent) };
+  });
 }

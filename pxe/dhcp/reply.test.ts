@@ -85,9 +85,12 @@ test.each([
 );
 
 test('an address that is not the client’s is refused to everybody’s hearing', () => {
-  const made = reply(ask(types.request, [[50, [10, 77, 0, 131]], ours]), context)!;
-  expect(options(made.packet)).toEqual({ 53: '06', 54: '0a4d0001' });
-  expect([made.packet.yiaddr, made.to]).toEqual([none, { address: '255.255.255.255', port: 'client' }]);
+  const asked = ask(types.request, [[50, [10, 77, 0, 131]], ours, uuid], { ciaddr: '10.77.0.9', hops: 1, sname: 'x' });
+  const made = reply(asked, context)!;
+  expect(options(made.packet)).toEqual({ 53: '06', 54: '0a4d0001', 97: '00000102030405060708090a0b0c0d0e0f' });
+  const empty = { hops: 0, secs: 0, ciaddr: none, yiaddr: none, siaddr: none, sname: '', file: '' };
+  expect(made.packet).toMatchObject({ op: 2, xid: 7, ...empty });
+  expect(made.to).toEqual({ address: '255.255.255.255', port: 'client' });
 });
 
 test('a client that only informs itself gets no lease', () => {

@@ -30,7 +30,7 @@ export const code = {
 } as const;
 
 /** Type and 16 bytes (RFC 4578, section 2.3). */
-export const UUID_BYTES = 17;
+const UUID_BYTES = 17;
 
 /** What a subnet's clients are told. */
 export interface Subnet {
@@ -133,22 +133,12 @@ function answer(packet: DhcpPacket, context: ReplyContext, type: number, yiaddr:
   if (subnet.router !== undefined) options.set(code.router, ipBytes(subnet.router));
   if (subnet.dns.length > 0) options.set(code.dns, Buffer.concat(subnet.dns.map(ipBytes)));
   const file = bootOptions(packet, context, options);
-  const uuid = packet.options.get(code.uuid);
-  if (uuid?.length === UUID_BYTES) options.set(code.uuid, uuid);
-  echoRelay(packet, options);
-  const sent: DhcpPacket = {
-    ...packet,
-    op: 2,
-    hops: 0,
-    secs: 0,
+  return answerWith(packet, options, {
     ciaddr: type === types.ack ? packet.ciaddr : none,
     yiaddr,
     siaddr: file === '' ? none : subnet.server,
-    sname: '',
     file,
-    options,
-  };
-  return { packet: sent, to: destination(sent) };
+  });
 }
 
 function refuse(packet: DhcpPacket, subnet: Subnet): Reply {
@@ -156,31 +146,35 @@ function refuse(packet: DhcpPacket, subnet: Subnet): Reply {
     [code.type, Buffer.from([types.nak])],
     [code.serverId, ipBytes(subnet.server)],
   ]);
-  echoRelay(packet, options);
   // A client that is told no has no address that it may use: it is told by broadcast, also by its relay (RFC 2131, 4.3.2).
-  const sent: DhcpPacket = {
-    ...packet,
-    op: 2,
-    hops: 0,
-    broadcast: packet.broadcast || packet.giaddr !== none,
-    ciaddr: none,
-    yiaddr: none,
-    siaddr: none,
-    sname: '',
-    file: '',
-    options,
-  };
+  return answerWith(packet, options, { broadcast: packet.broadcast || packet.giaddr !== none });
+}
+
+/**
+ * The end of every answer: the client's UUID goes back to it (RFC 4578, section 2.3), and so does its relay agent's own option; of
+ * the fields that the client filled in, those that are not given are empty (RFC 2131, table 3).
+ */
+export function answerWith(
+  packet: DhcpPacket,
+  options: Map<number, Buffer>,
+  given: Partial<Pick<DhcpPacket, 'ciaddr' | 'yiaddr' | 'siaddr' | 'file' | 'broadcast'>>,
+): Reply {
+  const uuid = packet.options.get(code.uuid);
+  if (uuid?.length === UUID_BYTES) options.set(code.uuid, uuid);
+  echoRelay(packet, options);
+  const empty = { hops: 0, secs: 0, ciaddr: none, yiaddr: none, siaddr: none, sname: '', file: '' };
+  const sent: DhcpPacket = { ...packet, op: 2, ...empty, ...given, options };
   return { packet: sent, to: destination(sent) };
 }
 
 /** Sends a relay agent's own option back to it, unless it is too long for an answer (RFC 3046, section 2.2). */
-export function echoRelay(packet: DhcpPacket, options: Map<number, Buffer>): void {
+function echoRelay(packet: DhcpPacket, options: Map<number, Buffer>): void {
   const relay = packet.options.get(code.relay);
   if (relay !== undefined && relay.length <= RELAY_AGENT_BYTES) options.set(code.relay, relay);
 }
 
 /** Only an address that is ours to give, or in our network, is sent to: whoever forges another gets nothing from us. */
-export function destination({ giaddr, ciaddr, yiaddr }: DhcpPacket): Reply['to'] {
+function destination({ giaddr, ciaddr, yiaddr }: DhcpPacket): Reply['to'] {
   if (giaddr !== none) return { address: giaddr, port: 'server' };
   const known = ciaddr !== none && (yiaddr === none || yiaddr === ciaddr);
   return { address: known ? ciaddr : '255.255.255.255', port: 'client' };

@@ -10,12 +10,12 @@ const [kernel, initrd, loader] = ['a'.repeat(64), 'b'.repeat(64), 'c'.repeat(64)
 const linux: BootSpec = { kind: 'linux', kernel, initrd, arguments: ['quiet', 'machinedb.pin=ff'] };
 
 test('the first configuration asks for ever, with all that GRUB knows of its machine', () => {
-  expect(firstGrub('10.77.0.1')).toBe(`smbios --type 1 --get-uuid 8 --set uuid
+  expect(firstGrub('10.77.0.1', { firstS: 3, moreS: 4 })).toBe(`smbios --type 1 --get-uuid 8 --set uuid
 smbios --type 1 --get-string 7 --set serial
 while true; do
   source "(tftp,10.77.0.1)/boot/grub?mac=$net_default_mac&uuid=$uuid&serial=$serial"
-  echo 'machinedb: asked again in 5 s'
-  sleep 5
+  echo 'machinedb: asked again in 11 s'
+  sleep 11
 done
 `);
 });
@@ -69,7 +69,7 @@ test('40, 41 and 111 nothing that people or machines say leaves the quotes of it
 });
 
 test.each([
-  ['first', firstGrub('10.77.0.1')],
+  ['first', firstGrub('10.77.0.1', { firstS: 3, moreS: 1 })],
   ['linux', render(linux)],
   ['wait', render({ kind: 'wait', seconds: 60 })],
   ['local', render({ kind: 'local' })],

@@ -1,25 +1,28 @@
 import { type BootAnswer, ROOT_LABEL } from '../../shared/boot.ts';
 import { printed } from './answer.ts';
-
-/** Seconds between two questions. */
-const AGAIN_S = 5;
+import type { Pauses } from './pauses.ts';
 
 /** What the name of a question begins with; the rest is the query of a URL. */
 export const GRUB_QUESTION = 'boot/grub?';
 
+/** The file that every signed GRUB fetches first. */
+export const GRUB_FIRST = 'grub/grub.cfg';
+
 /**
- * The configuration that every signed GRUB fetches first, as grub/grub.cfg: it asks with all it knows of its machine, and never
- * gives up. GRUB with a signature has no HTTP, and loads no module: all it fetches comes by TFTP.
+ * What GRUB_FIRST is answered with: it asks with all it knows of its machine, and never gives up. GRUB with a signature has no
+ * HTTP, and loads no module: all it fetches comes by TFTP, which sheds by silence.
  *
  * @param server address of the boot service
+ * @param pauses this machine's own. GRUB cannot count: all its pauses are as long as iPXE's third
  */
-export function firstGrub(server: string): string {
+export function firstGrub(server: string, { firstS, moreS }: Pauses): string {
+  const againS = firstS + 2 * moreS;
   return `smbios --type 1 --get-uuid 8 --set uuid
 smbios --type 1 --get-string 7 --set serial
 while true; do
   source "(tftp,${server})/${GRUB_QUESTION}mac=$net_default_mac&uuid=$uuid&serial=$serial"
-  echo 'machinedb: asked again in ${AGAIN_S} s'
-  sleep ${AGAIN_S}
+  echo 'machinedb: asked again in ${againS} s'
+  sleep ${againS}
 done
 `;
 }

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import type { RelayNode, RelaySelf } from '../../shared/api/relay.ts';
 import { canonical } from '../../shared/canonical.ts';
+import { enrolText } from '../../shared/enrol-text.ts';
 import { hashOf } from '../../shared/hash.ts';
 import { saidText } from '../../shared/said-text.ts';
 import { AwayAnswers } from './away.ts';
+import { fingerprintOf, Installs } from './installs.ts';
 import { Known } from './known.ts';
 import { Queue } from './queue.ts';
 import { WantedCache } from './wanted-cache.ts';
@@ -31,14 +33,16 @@ const unknown = { spec: { kind: 'local' }, reason: '' } as const;
 const trust_signatures = [{ public_key: 'AA==', signature: 'AA==' }];
 const self: RelaySelf = { name: 'r', site: 's', trust, trust_signatures, certificates: [], unknown, images: [] };
 
-const known = new Known(directory);
+const installs = new Installs();
+const known = new Known(directory, (each) => installs.over(each));
 const queue = await Queue.open(directory, 5000);
 const wanted = new WantedCache(join(directory, 'wanted'));
 let now = Date.UTC(2026, 10, 1);
 let away: AwayAnswers;
 beforeEach(async () => {
   await known.replace(self, [node(id, 'approved'), node(young, 'claimed')]);
-  away = new AwayAnswers({ known, queue, wanted, heartbeatMs: 30_000, now: () => now, random: () => 0.5 });
+  installs.forget();
+  away = new AwayAnswers({ known, queue, installs, wanted, heartbeatMs: 30_000, now: () => now, random: () => 0.5 });
   while (queue.first() !== undefined) await queue.delivered();
 });
 afterAll(async () => {
@@ -141,9 +145,93 @@ test('what is wanted comes as the centre signed it, to the node it is for; nothi
   expect((await ask('POST /v1/self/slot', '{"generation":4}', pass)).json).toEqual({
     ...{ go: false, reason: 'the centre is away: nothing new is applied until it is back' },
   });
-  expect((await ask('POST /v1/self/heartbeat', '{}', pass)).json).toEqual({
-    ...{ next_in_ms: 30_000, lease_ms: 105_000, want: [] },
+  const beat = async (body: string, as = pass) => (await ask('POST /v1/self/heartbeat', body, as)).json;
+  expect(await beat('{}')).toEqual({ next_in_ms: 30_000, lease_ms: 105_000, want: [] });
+  // A node that has less than the relay is told to fetch it: it was just installed, or lost it.
+  expect((await beat('{"generation":3}')).want).toEqual(['wanted']);
+  expect((await beat('{"generation":4}')).want).toEqual([]);
+  expect((await beat('{"generation":0}', await bearer(young))).want).toEqual([]);
+  expect((await beat('nonsense')).want).toEqual([]);
+  expect(await ask('POST /v1/self/ssh-host-certificate', '{}', pass)).toMatchObject({ status: 503, wait: '30' });
+  expect(await ask('GET /v1/self/install', '', pass)).toMatchObject({ status: 200, json: {} });
+  expect((await ask('POST /v1/enrol', '{}')).json.detail).toBe('the claim is not as it should be');
+});
+
+test('an install that was asked for begins and ends here: new keys by its signature, words in their order, then the disk', async () => {
+  const mac = '52:54:00:00:00:07';
+  const after = { spec: { kind: 'local' }, reason: 'install 3 is done' } as const;
+  const manifest = {
+    name: 'base-os',
+    kind: 'disk',
+    architecture: 'amd64',
+    built_at: '',
+    files: {},
+    agent: '',
+  } as const;
+  const image = { manifest: { ...manifest, packages: {} }, signature: 'AA==', key: 'k1' };
+  const asked = {
+    ...{ ...node(id, 'approved'), cards: { [mac]: [] } },
+    boot: { spec: { kind: 'wait', seconds: 1 }, reason: 'install 3 is asked for', state: 'approved' },
+    install: { generation: 3, image: 'base-os', wipe: true, disk: {}, after },
+  } as RelayNode;
+  await known.replace({ ...self, images: [image] }, [asked, { ...asked, node: young, level: 'claimed', cards: {} }]);
+  const claim = async (by: typeof mine, more: { previous?: typeof mine; mac?: string; nonce?: string } = {}) => {
+    const nonce = more.nonce ?? String((await ask('POST /v1/nonce')).json.nonce);
+    const public_key = spkiOf(by.publicKey).toString('base64');
+    const body = { nonce, kind: 'ed25519' as const, public_key, hardware: { macs: [more.mac ?? mac] }, boot_id: 'b' };
+    const text = Buffer.from(enrolText(body, more.previous && id));
+    const signed = (key: typeof mine) => sign(null, text, key.privateKey).toString('base64');
+    const previous = more.previous && { previous: { node: id, signature: signed(more.previous) } };
+    return await ask('POST /v1/enrol', JSON.stringify({ ...body, ...previous, signature: signed(by) }));
+  };
+  const [ram, disk] = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')];
+  const tell = async (by: typeof mine, n: number, told: object) => {
+    const body = JSON.stringify(told);
+    const text = saidText('PUT', '/v1/self/install', { boot_id: 'b', n }, body);
+    const signature = sign(null, Buffer.from(text), by.privateKey).toString('base64');
+    const headers = { ...pass, 'machinedb-said': `b ${n}`, 'machinedb-signature': signature };
+    return await ask('PUT /v1/self/install', body, headers);
+  };
+  expect(await claim(ram, { nonce: 'a.b.c' })).toMatchObject({ status: 503, wait: '30' });
+  expect(await claim(ram, { mac: '52:54:00:00:00:08' })).toMatchObject({ status: 503, wait: '30' });
+  expect(await claim(ram)).toMatchObject({ status: 200, json: { node: id, status: 'approved', state: 'approved' } });
+  // Its former key opens nothing any more.
+  expect((await token()).status).toBe(503);
+  const name = (by: typeof mine) => fingerprintOf(spkiOf(by.publicKey).toString('base64'));
+  let pass = await passOf(ram);
+  expect(await ask('GET /v1/self/install', '', pass)).toEqual({
+    ...{ status: 200, wait: undefined, json: { install: { generation: 3, wipe: true, disk: {}, image } } },
   });
-  for (const line of ['POST /v1/enrol', 'GET /v1/self/install', 'POST /v1/self/ssh-host-certificate'])
-    expect(await ask(line, '{}', pass)).toMatchObject({ status: 503, wait: '30' });
+  expect(await tell(ram, 1, { generation: 2, phase: 'started' })).toMatchObject({ json: { proceed: false } });
+  expect(await tell(ram, 1, { generation: 3, phase: 'started' })).toMatchObject({ json: { proceed: true } });
+  expect(await tell(ram, 2, { generation: 3, phase: 'writing', percent: 5 })).toMatchObject({
+    json: { proceed: true },
+  });
+  expect(await tell(disk, 3, { generation: 3, phase: 'installed' })).toMatchObject({ status: 401 });
+  expect(await claim(disk, { previous: disk })).toMatchObject({ status: 401 });
+  expect(await claim(disk, { previous: ram })).toMatchObject({ status: 200, json: { fingerprint: name(disk) } });
+  pass = await passOf(disk);
+  expect(await tell(disk, 3, { generation: 3, phase: 'installed' })).toMatchObject({ json: { proceed: true } });
+  expect(known.answer(mac)).toMatchObject(after);
+  expect(await ask('GET /v1/self/install', '', pass)).toMatchObject({ status: 200, json: {} });
+  // Done is done: the window is closed, and nobody else gets in by it.
+  expect(await claim(generateKeyPairSync('ed25519'))).toMatchObject({ status: 503 });
+  const lines = queue.entries.map(
+    ({ path, body }) => `${path} ${(JSON.parse(body) as { phase?: string }).phase ?? ''}`,
+  );
+  expect(lines).toEqual(['/v1/enrol ', '/v1/self/install started', '/v1/enrol ', '/v1/self/install installed']);
+  // After a power cut the queue says the same.
+  const anew = new Installs();
+  for (const said of queue.entries) anew.note(said);
+  expect(anew.over(asked)).toEqual({ ...known.node(id) });
+  expect(known.node(id)?.keys.map(({ fingerprint }) => fingerprint)).toEqual([name(disk)]);
+
+  async function passOf(by: typeof mine) {
+    const nonce = String((await ask('POST /v1/nonce')).json.nonce);
+    const encode = (value: unknown) => Buffer.from(canonical(value)).toString('base64url');
+    const text = `${encode({ alg: 'EdDSA', kid: name(by) })}.${encode({ iss: id, sub: id, aud: 'machinedb', nonce })}`;
+    const assertion = `${text}.${sign(null, Buffer.from(text), by.privateKey).toString('base64url')}`;
+    const { json } = await ask('POST /v1/token', JSON.stringify({ client_assertion: assertion }));
+    return { authorization: `Bearer ${json.access_token}` };
+  }
 });

@@ -1,8 +1,11 @@
+import { installRows } from '../../shared/api/install.ts';
 import type { RelayNode, RelaySaid } from '../../shared/api/relay.ts';
 import { hashOf } from '../../shared/hash.ts';
 import { isSignedBy } from '../../shared/node-signature.ts';
 import type { RequestHead } from '../../shared/relay-frame.ts';
 import { parseOrder, saidText } from '../../shared/said-text.ts';
+import { judgeClaim } from './claims.ts';
+import type { Installs } from './installs.ts';
 import type { Known } from './known.ts';
 import type { Reply } from './link.ts';
 import { PASS_LIFE, Passes } from './passes.ts';
@@ -15,6 +18,7 @@ const AGAIN_S = 30;
 export interface AwayOptions {
   known: Known;
   queue: Queue;
+  installs: Installs;
   wanted: WantedCache;
   /** Time between two heartbeats of a node, milliseconds. */
   heartbeatMs: number;
@@ -45,6 +49,7 @@ export class AwayAnswers {
   forget(): void {
     this.delivering = false;
     this.#hashes.clear();
+    this.#options.installs.forget();
   }
 
   /** The node whose pass the header carries. */
@@ -59,6 +64,7 @@ export class AwayAnswers {
     if (trust === undefined) return waiting();
     if (line === 'POST /v1/nonce') return json(200, { nonce: this.#passes.nonce(), expires_in: 300 });
     if (line === 'POST /v1/token') return this.#token(body);
+    if (line === 'POST /v1/enrol') return await this.#enrol(body);
     if (!path.startsWith('/v1/self')) return waiting();
     const node = this.holder(headers.authorization);
     if (node === undefined) return problem(401, 'unauthenticated', 'the centre is away: take a new token from here');
@@ -66,11 +72,13 @@ export class AwayAnswers {
       const { level } = node;
       return json(200, { node: node.node, state: '', level, hashes: this.#hashes.get(node.node) ?? {}, generation: 0 });
     }
-    if (line === 'POST /v1/self/heartbeat') return json(200, this.beat());
+    if (line === 'POST /v1/self/heartbeat') return json(200, await this.beat(node, body.toString('utf8')));
     if (line === 'PUT /v1/self/observed') return await this.#observed(node, headers, body);
-    if (node.level !== 'approved' && node.level !== 'attested')
-      return problem(403, 'forbidden', 'this needs an approved node');
-    if (line === 'PUT /v1/self/applied') return await this.#applied(node, headers, body);
+    if (!isTrusted(node.level)) return problem(403, 'forbidden', 'this needs an approved node');
+    if (line === 'PUT /v1/self/applied')
+      return (await this.#said(node, '/v1/self/applied', headers, body)) ?? json(200, {});
+    if (line === 'GET /v1/self/install') return json(200, { install: this.#order(node) });
+    if (line === 'PUT /v1/self/install') return await this.#install(node, headers, body);
     if (line === 'POST /v1/self/slot')
       return json(200, { go: false, reason: 'the centre is away: nothing new is applied until it is back' });
     if (line === 'GET /v1/self/wanted') {
@@ -82,11 +90,25 @@ export class AwayAnswers {
     return waiting();
   }
 
-  /** The answer to a heartbeat. Nothing is asked of a node that only the centre could take. */
-  beat(): object {
+  /**
+   * The answer to a heartbeat. Nothing is asked of a node that only the centre could take; what is wanted of it waits here for one
+   * that has less, as after an install.
+   *
+   * @param text the heartbeat, JSON
+   */
+  async beat(node: RelayNode, text: string): Promise<object> {
     const { heartbeatMs, random } = this.#options;
     const lease_ms = 3 * heartbeatMs + 15_000;
-    return { next_in_ms: Math.round(heartbeatMs * (0.8 + 0.4 * random())), lease_ms, want: [] };
+    const want = (await this.#hasNewer(node, generationOf(text))) ? ['wanted'] : [];
+    return { next_in_ms: Math.round(heartbeatMs * (0.8 + 0.4 * random())), lease_ms, want };
+  }
+
+  async #hasNewer({ node, level }: RelayNode, generation: number): Promise<boolean> {
+    const { known, wanted } = this.#options;
+    const trust = known.self?.trust;
+    if (trust === undefined || !isTrusted(level)) return false;
+    const signed = await wanted.get(node, trust);
+    return signed !== undefined && signed.generation > generation;
   }
 
   #token(body: Buffer): Reply {
@@ -120,14 +142,48 @@ export class AwayAnswers {
     return json(200, { hashes, rejected: {} });
   }
 
-  async #applied(node: RelayNode, headers: RequestHead['headers'], body: Buffer): Promise<Reply> {
+  /** Queues a word of a node. Undefined: it is on the disk. */
+  async #said(
+    node: RelayNode,
+    path: '/v1/self/applied' | '/v1/self/install',
+    headers: RequestHead['headers'],
+    body: Buffer,
+  ): Promise<Reply | undefined> {
     const text = body.toString('utf8');
     const order = headers['machinedb-said'];
     const parsed = parseOrder(order);
     if (order === undefined || parsed === undefined) return waiting();
-    const said = { node: node.node, method: 'PUT', path: '/v1/self/applied', body: text, order } as const;
+    const said = { node: node.node, method: 'PUT', path, body: text, order } as const;
     const signed = saidText(said.method, said.path, parsed, text);
-    return (await this.#queue(node, { ...said, signature: signatureOf(headers) }, signed)) ?? json(200, {});
+    return await this.#queue(node, { ...said, signature: signatureOf(headers) }, signed);
+  }
+
+  async #enrol(body: Buffer): Promise<Reply> {
+    try {
+      const taken = judgeClaim(body, this.#options.known, (nonce) => this.#passes.isNonce(nonce));
+      if (taken === undefined) return waiting();
+      const { said, answer } = taken;
+      return (said && (await this.#put(said))) ?? json(200, answer);
+    } catch (error) {
+      return problem(401, 'unauthenticated', (error as Error).message);
+    }
+  }
+
+  /** What the centre said last that a person had asked for, with the image that it has signed. */
+  #order({ install }: RelayNode): object | undefined {
+    if (install === undefined) return undefined;
+    const { after: _, image: name, ...order } = install;
+    const image = this.#options.known.self?.images.find(({ manifest }) => manifest.name === name);
+    return image && { ...order, image };
+  }
+
+  async #install(node: RelayNode, headers: RequestHead['headers'], body: Buffer): Promise<Reply> {
+    const told = installTold.safeParse(jsonOf(body.toString('utf8')));
+    if (!told.success) return problem(400, 'invalid', 'the word is not of an install');
+    if (told.data.generation !== node.install?.generation) return json(200, { proceed: false });
+    // How far it was is no news when the centre hears of it.
+    if (told.data.phase === 'writing') return json(200, { proceed: true });
+    return (await this.#said(node, '/v1/self/install', headers, body)) ?? json(200, { proceed: true });
   }
 
   /** Undefined: it is on the disk. */
@@ -137,9 +193,14 @@ export class AwayAnswers {
       isSignedBy(Buffer.from(public_key, 'base64'), kind, text, signature),
     );
     if (!signed) return problem(401, 'unauthenticated', "Machinedb-Signature is not the node's signature over this");
+    return await this.#put(said);
+  }
+
+  async #put(said: RelaySaid): Promise<Reply | undefined> {
     if (this.delivering) return problem(503, 'unavailable', 'the centre is back, and what waited goes first', 1);
     try {
       await this.#options.queue.put(said);
+      this.#options.installs.note(said);
       return undefined;
     } catch (error) {
       if (error instanceof QueueFull) return problem(503, 'unavailable', error.message, AGAIN_S);
@@ -148,15 +209,30 @@ export class AwayAnswers {
   }
 }
 
-const signatureOf = (headers: RequestHead['headers']) => headers['machinedb-signature'] ?? '';
+const installTold = installRows.putSelfInstall.body;
 
-function sectionsOf(text: string): Record<string, unknown> | undefined {
+const isTrusted = (level: string) => level === 'approved' || level === 'attested';
+
+/** The generation that a heartbeat tells; what is no heartbeat has all there is. */
+function generationOf(text: string): number {
+  const { generation } = (jsonOf(text) ?? {}) as { generation?: unknown };
+  return typeof generation === 'number' ? generation : Number.POSITIVE_INFINITY;
+}
+
+/** Undefined: it is no JSON. */
+function jsonOf(text: string): unknown {
   try {
-    const { sections } = JSON.parse(text) as { sections?: unknown };
-    return sections !== null && typeof sections === 'object' ? (sections as Record<string, unknown>) : undefined;
+    return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }
+}
+
+const signatureOf = (headers: RequestHead['headers']) => headers['machinedb-signature'] ?? '';
+
+function sectionsOf(text: string): Record<string, unknown> | undefined {
+  const { sections } = (jsonOf(text) ?? {}) as { sections?: unknown };
+  return sections !== null && typeof sections === 'object' ? (sections as Record<string, unknown>) : undefined;
 }
 
 function waiting(): Reply {

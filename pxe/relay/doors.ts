@@ -4,6 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { RelayNode } from '../../shared/api/relay.ts';
 import { MOST_BODY, type RequestHead } from '../../shared/relay-frame.ts';
 import { type AwayAnswers, problem } from './away.ts';
 import { Away, type CarriedSession, type Link, type Reply } from './link.ts';
@@ -78,8 +79,6 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
   };
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, rest: Buffer) => {
-    // The node may go at any moment, also before it has its session.
-    socket.on('error', () => undefined);
     const head = headOf(request);
     if (head.path !== SESSION || head.method !== 'GET' || request.headers.origin !== undefined)
       return refuse(socket, 404, 'there is no such session here');
@@ -96,9 +95,11 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
     try {
       if (here()) carrySession(link, head, socket, accept);
       else if (refused()) refuse(socket, 503, REFUSED);
-      else if (away.holder(head.headers.authorization) === undefined)
-        refuse(socket, 401, 'the centre is away: take a new token from here');
-      else accept((node) => serveSession(away, node));
+      else {
+        const holder = away.holder(head.headers.authorization);
+        if (holder === undefined) refuse(socket, 401, 'the centre is away: take a new token from here');
+        else accept((session) => serveSession(away, holder, session));
+      }
     } catch (error) {
       refuse(socket, 503, (error as Error).message);
     }
@@ -161,18 +162,20 @@ function carrySession(
   socket.on('close', () => carried.close());
 }
 
-/** A session while the centre is away: heartbeats are answered, and nothing is wanted. */
-function serveSession(away: AwayAnswers, node: WebSocket): void {
+/** A session while the centre is away: heartbeats are answered. */
+function serveSession(away: AwayAnswers, node: RelayNode, session: WebSocket): void {
   let messages = 0;
   const timer = setInterval(() => {
     messages = 0;
   }, COUNT_MS);
-  node.on('message', () => {
+  session.on('message', (data) => {
     messages += 1;
-    if (messages > MOST_MESSAGES) node.close(1008, 'too many messages');
-    else if (node.readyState === node.OPEN) node.send(JSON.stringify(away.beat()));
+    if (messages > MOST_MESSAGES) return session.close(1008, 'too many messages');
+    void away.beat(node, String(data)).then((answer) => {
+      if (session.readyState === session.OPEN) session.send(JSON.stringify(answer));
+    });
   });
-  node.on('close', () => clearInterval(timer));
+  session.on('close', () => clearInterval(timer));
 }
 
 function headOf(request: IncomingMessage): RequestHead {

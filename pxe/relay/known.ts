@@ -17,6 +17,7 @@ interface Stored {
 /** What the relay knows of its site, kept on the disk for the time without the centre. */
 export class Known {
   readonly #file: string;
+  readonly #over: (node: RelayNode) => RelayNode;
   #stored: Stored | undefined;
   #written = '';
   #nodes = new Map<string, RelayNode>();
@@ -25,8 +26,12 @@ export class Known {
   #passed = new Map<string, BootAnswer>();
   #sizes = new Map<string, number>();
 
-  /** @throws Error naming the file when it holds something else */
-  constructor(directory: string) {
+  /**
+   * @param over what a node is by what it told here since
+   * @throws Error naming the file when it holds something else
+   */
+  constructor(directory: string, over: (node: RelayNode) => RelayNode = (node) => node) {
+    this.#over = over;
     makeFolder(directory);
     this.#file = join(directory, 'known.json');
     let text: string;
@@ -73,7 +78,7 @@ export class Known {
 
   /** How a machine boots, by what is known here; undefined: the centre was never asked. */
   answer(mac: string): BootAnswer | undefined {
-    const nodes = this.#byMac.get(mac) ?? [];
+    const nodes = this.withMacs([mac]);
     if (nodes.length > 1)
       return {
         spec: { kind: 'local' },
@@ -85,7 +90,13 @@ export class Known {
   }
 
   node(id: string): RelayNode | undefined {
-    return this.#nodes.get(id);
+    const node = this.#nodes.get(id);
+    return node && this.#over(node);
+  }
+
+  /** Nodes that have one of these cards. */
+  withMacs(macs: string[]): RelayNode[] {
+    return [...new Set(macs.flatMap((mac) => this.#byMac.get(mac) ?? []))].map(this.#over);
   }
 
   /** Bytes of a file by a signed manifest of the site; undefined: none names it. */

@@ -23,6 +23,10 @@ export class Passes {
     return this.#seal('nonce', randomBytes(16).toString('base64url'), NONCE_LIFE);
   }
 
+  isNonce(text: string): boolean {
+    return this.#open('nonce', text) !== undefined;
+  }
+
   /**
    * A pass for the node that signed the assertion (RFC 7523, as POST /v1/token takes it).
    *
@@ -36,7 +40,7 @@ export class Passes {
     const { sub, iss, aud, nonce } = claims;
     if (typeof sub !== 'string' || iss !== sub || aud !== 'machinedb' || typeof nonce !== 'string')
       throw new Error('the assertion needs iss = sub = node id, aud = "machinedb" and nonce');
-    if (this.#open('nonce', nonce) === undefined) throw new Error('the nonce was not made here, or has expired');
+    if (!this.isNonce(nonce)) throw new Error('the nonce was not made here, or has expired');
     const key = nodeOf(sub)?.keys.find(({ fingerprint }) => fingerprint === header.kid);
     if (key === undefined) return undefined;
     const signature = Buffer.from(parts[2] ?? '', 'base64url');

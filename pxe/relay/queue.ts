@@ -76,6 +76,11 @@ export class Queue {
     return promise;
   }
 
+  /** All that waits, the oldest first. */
+  get entries(): readonly RelaySaid[] {
+    return this.#entries;
+  }
+
   /** The oldest that waits; undefined: none does, or it is just being written. */
   first(): RelaySaid | undefined {
     return this.#entries[0];

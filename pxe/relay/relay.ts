@@ -9,6 +9,7 @@ import { isDue, keptCertificate, obtainCertificate } from './certificate.ts';
 import { type Doors, openDoors } from './doors.ts';
 import { makeFolder, writeWhole } from './durable.ts';
 import { FileCache } from './file-cache.ts';
+import { Installs } from './installs.ts';
 import { Known } from './known.ts';
 import { Away, Link, type Reply } from './link.ts';
 import type { Relay, RelayOptions } from './options.ts';
@@ -51,9 +52,11 @@ class Running {
     const { directory, upstream, token, log, random, retryMs } = options;
     this.#options = options;
     this.#queue = queue;
-    this.#known = new Known(directory);
+    const installs = new Installs();
+    for (const said of queue.entries) installs.note(said);
+    this.#known = new Known(directory, (node) => installs.over(node));
     this.#wanted = new WantedCache(join(directory, 'wanted'));
-    this.#away = new AwayAnswers({ ...options, known: this.#known, queue, wanted: this.#wanted });
+    this.#away = new AwayAnswers({ ...options, known: this.#known, queue, installs, wanted: this.#wanted });
     const caFile = join(directory, 'ca.pem');
     this.#ca = options.ca === undefined || !existsSync(caFile) ? options.ca : readFileSync(caFile, 'utf8');
     const url = new URL('/v1/relay/link', upstream);
@@ -188,6 +191,8 @@ class Running {
       const refusal = await this.#centre.deliver(said);
       if (refusal !== undefined)
         log.warn({ node: said.node, path: said.path, refusal }, 'the centre did not take this');
+      // That an install is done must be known here before the queue, which says so until then, is emptied.
+      if (this.#queue.length === 1) await this.#sync();
       await this.#queue.delivered();
     }
   }

@@ -23,13 +23,14 @@ const damaged = 'd'.repeat(64);
 writeFileSync(join(images, sha256), content);
 writeFileSync(join(images, damaged), 'something else');
 
+let chance = 0.5;
 let asked: BootRequest[] = [];
 let decide: () => Promise<BootAnswer>;
 const log = keptLog();
 const other = grubAnswers({
   server: '127.0.0.1',
   files: filesOf(images),
-  random: () => 0.5,
+  random: () => chance,
   scratch,
   decide: async (request) => {
     asked.push(request);
@@ -79,6 +80,17 @@ test('GRUB’s question by TFTP is answered with its configuration, and nothing 
       address: '127.0.0.1',
     },
   ]);
+  expect(readdirSync(scratch)).toEqual([]);
+});
+
+test('each GRUB is told a pause of its own, which it keeps where TFTP is silent', async () => {
+  const pause = async (of: number) => {
+    chance = of;
+    const text = String(await get('/grub/grub.cfg'));
+    chance = 0.5;
+    return /^ {2}sleep (\d+)$/m.exec(text)?.[1];
+  };
+  expect([await pause(0), await pause(0.5), await pause(0.999)]).toEqual(['5', '11', '14']);
   expect(readdirSync(scratch)).toEqual([]);
 });
 

@@ -23,16 +23,26 @@ export const relayNode = z.object({
     .array(z.object({ fingerprint: z.string(), kind: z.enum(['ed25519', 'p256']), public_key: base64 }))
     .describe('Current keys: what the node signs is judged by them'),
   boot: bootAnswer,
+  install: z
+    .object({
+      generation: z.int(),
+      image: name.describe('Among those of the site'),
+      wipe: z.boolean(),
+      disk: z.record(z.string(), z.unknown()).describe('Rule that the disk must meet'),
+      after: bootAnswer.describe('How it boots when that is done'),
+    })
+    .optional()
+    .describe('What a person asked for and is not done: it may begin and end while the centre is away'),
 });
 export type RelayNode = z.infer<typeof relayNode>;
 
 /** A thing that a node told a relay while the centre was away, as the node signed it. */
 export const relaySaid = z.strictObject({
   node: z.uuid(),
-  method: z.literal('PUT'),
-  path: z.enum(['/v1/self/observed', '/v1/self/applied']),
+  method: z.enum(['PUT', 'POST']),
+  path: z.enum(['/v1/self/observed', '/v1/self/applied', '/v1/self/install', '/v1/enrol']),
   order: z.string().max(120).optional().describe('Its header Machinedb-Said; a report has its own order inside'),
-  signature: base64.max(500).describe('Its header Machinedb-Signature'),
+  signature: base64.max(500).describe('Its header Machinedb-Signature; that of a claim is inside, too'),
   body: z.string().max(8 * 1024 * 1024),
 });
 export type RelaySaid = z.infer<typeof relaySaid>;

@@ -57,12 +57,16 @@ export const seedRows = {
     params: nodeParam,
     query: z.strictObject({
       platform: z.enum(['efi', 'pcbios']).optional().describe('Of its firmware; efi when absent'),
+      loader: z
+        .enum(['ipxe', 'grub'])
+        .optional()
+        .describe('What reads the script: GRUB where Secure Boot is on; iPXE when absent'),
     }),
     reply: z.object({
       node: z.string(),
       instance_id: z.string(),
       reason: z.string().describe('Why it boots so'),
-      script: z.string().describe("iPXE's"),
+      script: z.string().describe("The loader's"),
       documents: z.record(
         document,
         z.object({ text: z.string().optional(), problem: z.string().optional().describe('Why there is none') }),

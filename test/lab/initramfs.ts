@@ -45,6 +45,7 @@ function librariesOf(executable: string): string[] {
  * Packs an initramfs with busybox, the modules that the lab's hardware needs, one executable and its libraries.
  * @param init the shell script that the guest runs
  * @param more kernel modules that it loads by itself
+ * @param programs files besides, which are put with their libraries: where they are → where they go
  * @returns paths for QEMU's -kernel and -initrd
  */
 export function makeInitramfs(
@@ -52,6 +53,7 @@ export function makeInitramfs(
   executable: string,
   init: string,
   more: string[] = [],
+  programs: Record<string, string> = {},
 ): { kernel: string; initrd: string } {
   const { folder, version } = openKernel();
   const root = mkdtempSync(join(tmpdir(), 'machinedb-initramfs-'));
@@ -63,7 +65,8 @@ export function makeInitramfs(
     for (const name of ['proc', 'sys', 'dev', 'tmp', 'sbin']) mkdirSync(join(root, name));
     put('/bin/busybox', 'bin/busybox');
     put(executable, 'machinedb-agent');
-    for (const library of librariesOf(executable)) put(library, library);
+    for (const [from, to] of Object.entries(programs)) put(from, to);
+    for (const library of [executable, ...Object.keys(programs)].flatMap(librariesOf)) put(library, library);
     for (const module of [...usual, ...more]) {
       const lines = run('/sbin/modprobe', ['-d', folder, '-S', version, '--show-depends', module]);
       for (const [, file] of lines.matchAll(/^insmod (\S+)/gm)) put(file!, file!.slice(folder.length));
