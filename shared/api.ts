@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
+import { cablingRows } from './api/cabling.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
@@ -20,6 +21,7 @@ export const api = {
   ...placeRows,
   ...rackRows,
   ...powerRows,
+  ...cablingRows,
   ...agentRows,
   ...installRows,
   ...rescueRows,

@@ -5,6 +5,7 @@ import { linkSocket } from '../relays/link.ts';
 import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
 import { caRoutes } from './ca.ts';
+import { cablingRoutes } from './cabling.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
@@ -29,6 +30,7 @@ export const handlers: Handlers = {
   ...approvalRoutes,
   ...intentRoutes,
   ...placeRoutes,
+  ...cablingRoutes,
   ...findingRoutes,
   ...enrolRoutes,
   ...selfRoutes,

@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Input, Operation, Reply } from '../../shared/api.ts';
+import { dueCabling } from '../cabling/due.ts';
 import { readConfig } from '../config.ts';
 import type { Context, Handlers, Request } from '../context.ts';
 import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
+import { approvalRoutes } from '../routes/approval.ts';
 import { assignRoutes } from '../routes/assign.ts';
+import { cablingRoutes } from '../routes/cabling.ts';
 import { findingRoutes } from '../routes/findings.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
@@ -26,6 +29,8 @@ const handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...assignRoutes,
+  ...approvalRoutes,
+  ...cablingRoutes,
   ...installRoutes,
   ...rescueRoutes,
   ...rolloutRoutes,
@@ -85,6 +90,7 @@ export async function withIntents() {
         .set({ observed: JSON.stringify(observed) })
         .where('node', '=', id)
         .execute();
+      await dueCabling(tx, [id]);
       await append(tx, (await project(tx, keys, [id], `node/${id}`)).revisions);
     });
   }
