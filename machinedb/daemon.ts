@@ -5,6 +5,7 @@ import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { servePxe } from './boot/serve-pxe.ts';
+import { takePlace } from './cabling/take-place.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { openDb } from './db.ts';
@@ -72,7 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     cleanUp.push(() => feed.close());
     const sessions = createSessions(db, feed);
     cleanUp.push(() => sessions.close());
-    const tasks = startTasks(db, config, log, random);
+    const tasks = startTasks(db, config, log, random, [{ name: 'places', run: (tx) => takePlace(tx, keys) }]);
     cleanUp.push(() => tasks.stop());
     const pciNames = pciNamesFrom(config.pciIds);
     const context: Context = { config, db, log, keys, heartbeats, reports, feed, sessions, metrics, pciNames, now };

@@ -129,6 +129,9 @@ export interface Database {
     upstream_rack: string | null;
     upstream: string | null;
   };
+  cable: { switch: string; port: string; node: string; nic: string; created_by: string; created_at: Time };
+  cabling_due: { node: string };
+  place_wish: { node: string; rule: string; confidence: number };
   nameplate: { model: string; draw_w: number; description: string | null };
   role: { name: string; description: string | null; created_at: Time };
   network: {
@@ -344,6 +347,7 @@ export interface Database {
     role: string | null;
     expires_at: OptionalTime;
     uses_left: number | null;
+    take_place: number | null;
     created_by: string;
     created_at: Time;
   };

@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { agentRows } from './api/agent.ts';
 import { bulkRows } from './api/bulk.ts';
+import { cablingRows } from './api/cabling.ts';
+import { driftRows } from './api/drift.ts';
 import { groupRows } from './api/groups.ts';
 import { historyRows } from './api/history.ts';
 import { identityRows } from './api/identity.ts';
-import { driftRows } from './api/drift.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
@@ -28,6 +29,7 @@ export const api = {
   ...placeRows,
   ...rackRows,
   ...powerRows,
+  ...cablingRows,
   ...agentRows,
   ...identityRows,
   ...installRows,

@@ -2,6 +2,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { api } from '../../shared/api.ts';
 import { runBootPreview } from './boot.ts';
 import { runBulk } from './bulk.ts';
+import { runCabling } from './cabling.ts';
 import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
@@ -27,6 +28,8 @@ const others = [
   ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
+  ['cable put|import', 'Intend cables: one, or many from a file'],
+  ['port-place import FILE', 'Say where the machines at switch ports stand'],
   ['rack show [SITE/]RACK', 'Draw a rack, now or as it was (--as-of)'],
   ['rack power [SITE/]RACK', 'What its feeds carry; what goes dark, and what is overloaded, when some fail (--fail A)'],
   ['backup FILE', 'Write the whole database into a file, while daemons go on'],
@@ -77,6 +80,8 @@ async function main(
   if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
     return await runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
+  if ((first === 'cable' && second === 'put') || ((first === 'cable' || first === 'port-place') && second === 'import'))
+    return await runCabling(client, argv, terminal);
   if (first === 'rack' && (second === 'show' || second === 'power'))
     return await runRack(client, argv.slice(1), terminal);
   if (first === 'quarantine' && second === 'show') return await runQuarantineShow(client, argv.slice(2), terminal);

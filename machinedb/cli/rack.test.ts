@@ -45,7 +45,7 @@ test('rack show draws both faces with numbers, parts, what hangs beside them, an
   expect(await rack('show', 'r12')).toBe(`\
 rack r12 of site ber: 6 units, room hall-1, row a, position 3, GPUs
 
-      front                                      rear (seen from behind)
+     front                                       rear (seen from behind)
      +------------------------------------+      +------------------------------------+
   6  |[blank                             ]|      |[sw1                               ]|a
   5  |                                    |      |                                    |a

@@ -1,3 +1,4 @@
+import { wishPlace } from '../cabling/take-place.ts';
 import type { Tx } from '../db.ts';
 import { isQuarantined } from '../identity/quarantine.ts';
 import { approve } from '../trust/approve.ts';
@@ -20,6 +21,7 @@ export async function autoApprove(tx: Tx, keys: Keys, node: string, checked: Che
   }
   const rule = await takeRule(tx, claim.hardware, from);
   if (rule === undefined) return;
-  const { name, site, role } = rule;
+  const { name, site, role, take_place } = rule;
+  await wishPlace(tx, node, name, take_place);
   await approve(tx, keys, { node, fingerprint, actor: `rule/${name}`, reason: 'approval rule', site, role });
 }

@@ -51,12 +51,13 @@ export async function enrolLater(context: Context, claim: Claim, node: string): 
       return known.node === node
         ? await answerFor(tx, node, checked.fingerprint)
         : refused('this key is of another node');
-    const { same } = await findMatches(tx, claim.hardware);
-    if (same.some((other) => other !== node)) return refused('the hardware is of another node than the relay says');
+    const matches = await findMatches(tx, claim.hardware);
+    if (matches.strong.some((other) => other !== node))
+      return refused('the hardware is of another node than the relay says');
     const { reinstall, installed, revoked_at, locked_at, level } = await nodeOf(tx, node);
     const isOpen = reinstall > installed && revoked_at === null && locked_at === null && level !== 'claimed';
     if (!isOpen) return refused('no install is asked for of this node any more');
-    const isIt = claim.previous === undefined ? same.length === 1 : claim.previous.node === node;
+    const isIt = claim.previous === undefined ? matches.outcome === 'same' : claim.previous.node === node;
     if (!isIt || (claim.previous !== undefined && !(await isVouched(tx, checked))))
       return refused('neither its hardware nor the key before proves this node');
     await replaceKey(tx, node, checked, 'rekeyed');

@@ -8,6 +8,7 @@ export interface RuleMatch {
   name: string;
   site: string | null;
   role: string | null;
+  take_place: number | null;
 }
 
 /**
@@ -18,7 +19,7 @@ export interface RuleMatch {
 export async function takeRule(tx: Tx, hardware: Hardware, from: string): Promise<RuleMatch | undefined> {
   const { serial, vendor, product } = identifying(hardware);
   const { rows } = await sql<RuleMatch>`
-    select name, site, role from approval_rule
+    select name, site, role, take_place from approval_rule
     where (serials is null or ${serial ?? null}::text = any (serials))
       and (networks is null or exists (select from unnest(networks) as n where ${plainAddress(from)}::inet <<= n))
       and (vendor is null or vendor = ${vendor ?? null})

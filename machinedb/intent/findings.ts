@@ -26,6 +26,9 @@ const severities: Record<'missing' | 'mismatch' | 'unknown', Severity> = {
   unknown: 'info',
 };
 
+/** Sections of findings that others than the comparison with wanted write, and take away: outcomes of applies, and cables. */
+const ownFindings = ['state', 'cabling'];
+
 /** Where a node is not as wanted. A section nobody intends is unmanaged, and nothing is found in it. */
 export function findingsOf(
   node: string,
@@ -91,14 +94,14 @@ function messageOf(section: string, path: string, kind: string, expected: unknow
  * Makes the open findings of nodes exactly these. One that stays keeps its first sight, and its acknowledgement as long as
  * the machine reports the same: another value is another thing to look at.
  *
- * @param only the one section that is known anew; without it all but those of `state`
+ * @param section the one section that is known anew; undefined: those of the comparison with wanted, and with profiles
  */
-export async function storeFindings(tx: Tx, nodes: string[], findings: NewFinding[], only?: string): Promise<void> {
+export async function storeFindings(tx: Tx, nodes: string[], findings: NewFinding[], section?: string): Promise<void> {
   const json = JSON.stringify(findings);
+  const scope = section === undefined ? sql`f.section <> all (${ownFindings})` : sql`f.section = ${section}`;
   const same = sql`finding.got is not distinct from excluded.got`;
   await sql`
-    delete from finding f where f.node = any (${nodes}::uuid[]) and (f.section = ${only ?? null} or ${only ?? null}::text is null and f.section <> 'state')
-      and not exists (
+    delete from finding f where f.node = any (${nodes}::uuid[]) and ${scope} and not exists (
       select from json_to_recordset(${json}::json) as x(node uuid, section text, path text)
       where x.node = f.node and x.section = f.section and x.path = f.path)`.execute(tx);
   await sql`

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Report } from '../../shared/api/agent.ts';
 import { factsHash, hashOf } from '../../shared/hash.ts';
+import { dueCabling } from '../cabling/due.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { hardwareEvents } from '../drift/hardware.ts';
 import { judgeNodes, keepProfiles } from '../drift/profiles.ts';
@@ -33,6 +34,9 @@ export interface Reports {
   put(node: string, report: Report, digest: string): Promise<ReportReply>;
   close(): Promise<void>;
 }
+
+/** Sections that tell which cable is where. */
+const cabling = ['lldp', 'nics'];
 
 interface Item {
   node: string;
@@ -213,4 +217,9 @@ async function storeChanges(tx: Tx, changes: Change[]): Promise<void> {
     from json_to_recordset(${JSON.stringify(changes)}::json) as
       c(node uuid, set jsonb, remove jsonb, hashes jsonb, facts text, errors jsonb, boot_id text)
     where n.node = c.node`.execute(tx);
+  const cabled = changes.filter(({ set, remove }) => cabling.some((name) => name in set || remove.includes(name)));
+  await dueCabling(
+    tx,
+    cabled.map(({ node }) => node),
+  );
 }

@@ -21,6 +21,7 @@ function toRule(row: Selectable<Database['approval_rule']>) {
     product: row.product ?? undefined,
     site: row.site ?? undefined,
     role: row.role ?? undefined,
+    take_place: row.take_place ?? undefined,
     expires_at: row.expires_at?.toISOString(),
     uses_left: row.uses_left ?? undefined,
   };
@@ -69,7 +70,7 @@ export const approvalRoutes = {
   },
   putApprovalRule: async (context, request) =>
     await write(context, request, async (tx) => {
-      const { serials, networks, vendor, product, site, role, expires_in, uses } = request.input.body;
+      const { serials, networks, vendor, product, site, role, take_place, expires_in, uses } = request.input.body;
       if (serials === undefined && networks === undefined && vendor === undefined && product === undefined) {
         throw new Problem(
           'invalid',
@@ -84,6 +85,7 @@ export const approvalRoutes = {
         product: product ?? null,
         site: site ?? null,
         role: role ?? null,
+        take_place: take_place ?? null,
         expires_at: expires_in === undefined ? null : sql<Date>`now() + make_interval(secs => ${expires_in})`,
         uses_left: uses ?? null,
         created_by: actor(request.caller),

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Placement } from '../../shared/sections/placement.ts';
+import { dueSwitch } from '../cabling/due.ts';
 import { actor, type Context, type Handlers } from '../context.ts';
 import { append } from '../feed/feed.ts';
 import { keyForms, readCursor, toPage } from '../http/page.ts';
@@ -55,6 +56,7 @@ export const deviceRoutes = {
         .values({ site, name: device, ...values })
         .onConflict((conflict) => conflict.columns(['site', 'name']).doUpdateSet(values))
         .execute();
+      await dueSwitch(tx, device);
       await storePlacements(tx, [{ device, placement: { site, rack, ...standing } }]);
       await append(tx, [], [placeEvent('device.put', `device/${site}:${device}`, actor(request.caller), body)]);
       return { site, name: device, ...body };
@@ -66,6 +68,7 @@ export const deviceRoutes = {
       const feed = await feeds.executeTakeFirst();
       if (feed !== undefined)
         throw new Problem('conflict', `device "${device}" is the PDU of feed ${feed.name}: give it another first`);
+      await dueSwitch(tx, device);
       const deletion = tx.deleteFrom('device').where('site', '=', site).where('name', '=', device);
       if ((await deletion.executeTakeFirstOrThrow()).numDeletedRows === 0n)
         throw new Problem(

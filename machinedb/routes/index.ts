@@ -6,6 +6,7 @@ import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
 import { bulkRoutes } from './bulk.ts';
 import { caRoutes } from './ca.ts';
+import { cablingRoutes } from './cabling.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
@@ -40,6 +41,7 @@ export const handlers: Handlers = {
   ...bulkRoutes,
   ...groupRoutes,
   ...placeRoutes,
+  ...cablingRoutes,
   ...findingRoutes,
   ...profileRoutes,
   ...siblingRoutes,

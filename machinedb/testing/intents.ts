@@ -5,13 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import type { Input, Operation, Reply } from '../../shared/api.ts';
+import { dueCabling } from '../cabling/due.ts';
 import { readConfig } from '../config.ts';
 import type { Context, Handlers, Request } from '../context.ts';
 import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
+import { approvalRoutes } from '../routes/approval.ts';
 import { assignRoutes } from '../routes/assign.ts';
 import { bulkRoutes } from '../routes/bulk.ts';
+import { cablingRoutes } from '../routes/cabling.ts';
 import { findingRoutes } from '../routes/findings.ts';
 import { groupRoutes } from '../routes/groups.ts';
 import { installRoutes } from '../routes/install.ts';
@@ -36,6 +39,8 @@ const handlers = {
   ...profileRoutes,
   ...siblingRoutes,
   ...assignRoutes,
+  ...approvalRoutes,
+  ...cablingRoutes,
   ...installRoutes,
   ...rescueRoutes,
   ...rolloutRoutes,
@@ -95,6 +100,7 @@ export async function withIntents() {
         .set({ observed: JSON.stringify(observed) })
         .where('node', '=', id)
         .execute();
+      await dueCabling(tx, [id]);
       await append(tx, (await project(tx, keys, [id], `node/${id}`)).revisions);
     });
   }

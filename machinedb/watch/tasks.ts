@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
+import { checkCabling } from '../cabling/check.ts';
 import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { followTraits } from '../drift/siblings.ts';
@@ -13,8 +14,9 @@ import { expireSlots } from '../rollout/expire.ts';
 import { watchLiveness } from './liveness.ts';
 import { advance, findStuck } from './states.ts';
 
-interface Task {
+export interface Task {
   name: string;
+  /** Answers `true` when there is more to do at once, in another transaction. */
   run: (tx: Tx, config: Config) => Promise<unknown>;
 }
 
@@ -34,21 +36,29 @@ const tasks: Task[] = [
   { name: 'retention', run: (tx) => dropOld(tx) },
   { name: 'groups', run: judgeSome },
   { name: 'siblings', run: followTraits },
+  { name: 'cabling', run: checkCabling },
 ];
 
-/** Runs the tasks again and again until stopped; a failed one is logged and tried again the next time. */
-export function startTasks(db: Db, config: Config, log: Logger, random: () => number): { stop(): Promise<void> } {
+/**
+ * Runs the tasks again and again until stopped; a failed one is logged and tried again the next time.
+ *
+ * @param more tasks that need more than a transaction and the configuration
+ */
+export function startTasks(
+  db: Db,
+  config: Config,
+  log: Logger,
+  random: () => number,
+  more: Task[] = [],
+): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
   const runAll = async () => {
-    for (const [i, task] of tasks.entries()) {
-      if (stopped) return;
+    for (const [i, task] of [...tasks, ...more].entries()) {
+      const runOnce = (tx: Tx) => runLocked(tx, i, task, config);
       try {
-        await transaction(db, async (tx) => {
-          const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
-          if (rows[0]!.got) await task.run(tx, config);
-        });
+        while (!stopped && (await transaction(db, runOnce)));
       } catch (error) {
         if (!stopped) log.warn({ task: task.name, err: error }, 'a background task failed; it is tried again');
       }
@@ -72,6 +82,12 @@ export function startTasks(db: Db, config: Config, log: Logger, random: () => nu
       await running;
     },
   };
+}
+
+/** Whether there is more to do for this daemon. */
+async function runLocked(tx: Tx, i: number, task: Task, config: Config): Promise<boolean> {
+  const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
+  return rows[0]!.got && (await task.run(tx, config)) === true;
 }
 
 /** Heartbeats, too, can complete a state: what a report left open is finished here. */

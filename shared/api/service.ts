@@ -30,6 +30,12 @@ const ruleBody = z.strictObject({
   product: z.string().max(200).optional(),
   site: name.optional().describe('Place the node there'),
   role: name.optional().describe('Give the node this role'),
+  take_place: z
+    .number()
+    .min(0.01)
+    .max(1)
+    .optional()
+    .describe('Take the place that its switch ports tell, when this part of its NICs agree and it is free (0.01 to 1)'),
   expires_in: expiry.optional(),
   uses: z.int().min(1).max(100_000).optional(),
 });
