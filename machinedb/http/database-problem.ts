@@ -34,8 +34,8 @@ export function toDatabaseProblem(error: unknown): Problem | undefined {
     return new Problem('unavailable', "the database's disk is full: free space there; until then nothing is written", {
       retryAfter: 30,
     });
-  // operator_intervention, connection_exception, too_many_connections, read_only_sql_transaction and the like.
-  if (/^(57|08|53|25006)/.test(code)) return databaseAway();
+  // operator_intervention, connection_exception, too_many_connections, io_error, read_only_sql_transaction and the like.
+  if (/^(57|08|53|58|25006)/.test(code)) return databaseAway();
   return undefined;
 }
 
