@@ -94,7 +94,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   };
 }
 
-const defaults = {
+/** Settings of the tests' daemons. */
+export const defaults = {
   PATH: process.env.PATH ?? '',
   MACHINEDB_HEARTBEAT_MS: '1000',
   MACHINEDB_TASK_MS: '200',
@@ -120,7 +121,8 @@ async function createDatabase(): Promise<{ url: string; drop: () => Promise<void
   };
 }
 
-async function startProcess(
+/** Starts one daemon; `inside` is the program and arguments before its own. */
+export async function startProcess(
   stateDirectory: string,
   inside: string[],
   environment: NodeJS.ProcessEnv,
@@ -145,7 +147,8 @@ async function startProcess(
   return { url, pins, stateDirectory, process: child, log, connection, client: connect(connection) };
 }
 
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** Ends a process, by force after 10 s. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);

@@ -37,6 +37,7 @@ export const packages: { name: string; why: string }[] = [
   { name: 'ndisc6', why: 'reads router advertisements' },
   { name: 'gnupg', why: "signs the lab's repository" },
   { name: 'openssh-client', why: 'reaches installed nodes, and reads certificates' },
+  { name: 'strace', why: "lets PostgreSQL's fsync fail" },
   { name: 'curl', why: 'fetches as loaders and installers do' },
   {
     name: 'frr',

@@ -118,6 +118,40 @@ test('99 what is cut off in the middle of a transaction fails with 503, and its 
   await db.destroy();
 });
 
+test('105 a daemon that stood still in the middle of a write is fenced: others go on, and it learns that it failed', async () => {
+  const [still, other] = [open(500), open(5_000)];
+  const lock = sql`select pg_advisory_xact_lock(7100, 1)`;
+  const held = transaction(still, async (tx) => {
+    await lock.execute(tx);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await sql`create table never ()`.execute(tx);
+  });
+  const failed = problemOf(held);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await transaction(other, (tx) => lock.execute(tx));
+  expect([(await failed)?.status, (await failed)?.retryAfter]).toEqual([503, 2]);
+  expect((await sql`select 1 as one`.execute(still)).rows).toEqual([{ one: 1 }]);
+  await Promise.all([still.destroy(), other.destroy()]);
+});
+
+test('105 a server that stands still is given up, and its connection with it', async () => {
+  const db = open(300);
+  const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db);
+  const { pid } = rows[0]!;
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const begun = performance.now();
+    const problem = await problemOf(sql`select 1`.execute(db));
+    expect([problem?.status, problem?.retryAfter]).toEqual([503, 2]);
+    // The statement's time limit, and 5 s.
+    expect(performance.now() - begun).toBeGreaterThan(5_000);
+    expect((await sql`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }]);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  await db.destroy();
+});
+
 test('a commit that its standbys do not have is not acknowledged, whatever cuts the wait short', async () => {
   const [a] = servers as [OwnPostgres];
   await say(a, 'create table kept (n int)');

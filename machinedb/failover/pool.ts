@@ -38,6 +38,8 @@ export function openPool(options: PoolOptions): PostgresPool {
     max: options.max,
     connectionTimeoutMillis: WAIT_MS,
     statement_timeout: options.statementTimeoutMs,
+    // A daemon that stands still (SIGSTOP, a machine that was suspended) must not hold the feed's lock from the others.
+    idle_in_transaction_session_timeout: options.statementTimeoutMs,
     application_name: 'machinedb',
   });
   // Without a listener an idle connection that the server ends would end the process.

@@ -29,8 +29,13 @@ export function toDatabaseProblem(error: unknown): Problem | undefined {
     return new Problem('unavailable', 'others were writing the same all the time: try again', { retryAfter: 1 });
   // query_canceled.
   if (code === '57014') return new Problem('unavailable', 'the query took too long: ask for less', { retryAfter: 5 });
-  // operator_intervention, connection_exception, too_many_connections, read_only_sql_transaction and the like.
-  if (/^(57|08|53|25006)/.test(code)) return databaseAway();
+  // disk_full.
+  if (code === '53100')
+    return new Problem('unavailable', "the database's disk is full: free space there; until then nothing is written", {
+      retryAfter: 30,
+    });
+  // operator_intervention, connection_exception, too_many_connections, io_error, read_only_sql_transaction and the like.
+  if (/^(57|08|53|58|25006)/.test(code)) return databaseAway();
   return undefined;
 }
 

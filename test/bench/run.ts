@@ -12,6 +12,7 @@ import { bootDhcp } from './boot-dhcp.ts';
 import { bootFiles } from './boot-files.ts';
 import { bootServices } from './boot-services.ts';
 import { facts } from './facts.ts';
+import { failover } from './failover.ts';
 import { fuzz } from './fuzz.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
@@ -31,6 +32,7 @@ const benches: Record<string, () => Promise<void>> = {
   'boot-files': bootFiles,
   'boot-dhcp': bootDhcp,
   'boot-decisions': bootDecisions,
+  failover,
   fuzz,
 };
 
