@@ -4,6 +4,7 @@ import { identityRows } from './api/identity.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
+import { partRows } from './api/parts.ts';
 import { placeRows } from './api/places.ts';
 import { relayRows } from './api/relay.ts';
 import { rescueRows } from './api/rescue.ts';
@@ -19,6 +20,7 @@ export const api = {
   ...placeRows,
   ...agentRows,
   ...identityRows,
+  ...partRows,
   ...installRows,
   ...rescueRows,
   ...rolloutRows,

@@ -6,6 +6,7 @@ import { ApiError } from '../shared/client.ts';
 import { startHarness } from './harness.ts';
 import { type Parts, type Story, stories } from './identity-stories.ts';
 import { machinedb } from './program.ts';
+import { simulateNode } from './simulated-node.ts';
 
 const harness = await startHarness({ environment: { MACHINEDB_PENDING_PER_SOURCE: '1000' } });
 const { call } = harness;
@@ -232,4 +233,39 @@ test('a machine whose parts are replaced one after the other stays known, and it
   first.dimms = 'D3 D4';
   expect(await enrol(newIdentity(), hardwareOf(name, first, {}))).toMatchObject({ node: nodes.A, status: 'rekey' });
   expect((await eventsOf(nodes.A!)).filter(({ kind }) => kind === 'node.hardware')).toHaveLength(3);
+});
+
+test('a part is followed through nodes by its serial number, by API and command line', async () => {
+  const [first, second] = [simulateNode(harness.directory, 7001), simulateNode(harness.directory, 7002)];
+  const [daemon] = harness.daemons;
+  for (const simulated of [first, second]) {
+    const { node, fingerprint } = await simulated.enrol(daemon);
+    await call('approveNode', { params: { node }, body: { fingerprint, reason: 'console' } });
+  }
+  const disk = { 'DISK/1': { serial: 'DISK/1', model: 'PM9A3', pci: '0000:01:00.0' } };
+  await first.report(daemon, { disks: disk });
+  await first.report(daemon, { disks: {} });
+  await second.report(daemon, { disks: disk, nics: { a: { mac: 'b0:7b:25:aa:00:01', pci: '0000:17:00.0' } } });
+  const seen = (node: string, until: unknown) => ({
+    ...{ node, name: node, slot: '0000:01:00.0', since: expect.any(String) },
+    ...(until === undefined ? {} : { until }),
+  });
+  const history = [seen(second.node!, undefined), seen(first.node!, expect.any(String))];
+  const shown = await machinedb(daemon, ['part', 'show', 'DISK/1', '--json']);
+  expect(JSON.parse(shown.stdout)).toEqual({
+    items: [{ kind: 'disk', serial: 'DISK/1', model: 'PM9A3', seen: history }],
+  });
+  const { stdout } = await machinedb(daemon, ['part', 'list', '--node', second.node!, '--kind', 'nic']);
+  expect(stdout).toMatch(new RegExp(`^KIND .*\nnic +b0:7b:25:aa:00:01 +${second.node} +0000:17:00.0 +\\S+\n$`));
+  const then = {
+    kind: 'disk',
+    node: first.node!,
+    as_of: (await call('getPart', { params: { serial: 'DISK/1' } })).items[0]!.seen[1]!.since,
+  } as const;
+  // The time is shown in milliseconds, a little before that of the row.
+  const later = new Date(Date.parse(then.as_of) + 1).toISOString();
+  expect((await call('listParts', { query: { ...then, as_of: later } })).items).toMatchObject([{ serial: 'DISK/1' }]);
+  expect((await call('listParts', { query: { kind: 'disk', node: first.node! } })).items).toEqual([]);
+  const pages = await call('listParts', { query: { limit: 1 } });
+  expect((await call('listParts', { query: { limit: 1, cursor: pages.next! } })).items).toHaveLength(1);
 });

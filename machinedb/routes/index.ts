@@ -13,6 +13,7 @@ import { installRoutes } from './install.ts';
 import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
+import { partRoutes } from './parts.ts';
 import { placeRoutes } from './places.ts';
 import { relayRoutes } from './relays.ts';
 import { rescueRoutes } from './rescue.ts';
@@ -33,6 +34,7 @@ export const handlers: Handlers = {
   ...findingRoutes,
   ...enrolRoutes,
   ...identityRoutes,
+  ...partRoutes,
   ...selfRoutes,
   ...installRoutes,
   ...rescueRoutes,

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { countFindings } from '../intent/findings.ts';
+import { rebuildOldParts } from '../parts/rebuild.ts';
 import { closeExpired } from '../rescue/close.ts';
 import { expireSlots } from '../rollout/expire.ts';
 import { watchLiveness } from './liveness.ts';
@@ -23,6 +24,7 @@ const tasks: Task[] = [
   { name: 'clean up', run: cleanUp },
   { name: 'slots', run: expireSlots },
   { name: 'rescues', run: closeExpired },
+  { name: 'parts', run: rebuildOldParts },
 ];
 
 /** Runs the tasks again and again until stopped; a failed one is logged and tried again the next time. */
