@@ -46,7 +46,7 @@ async function enrol(identity: Identity, hardware: ClaimedHardware, previous?: {
 }
 
 /** Enrols what a story knows; answers its nodes and keys by their letters. */
-async function prepare({ name, known }: Pick<Story, 'name' | 'known'>) {
+async function prepare({ name, known }: Pick<Required<Story>, 'name' | 'known'>) {
   const nodes: Record<string, string> = {};
   const keys: Record<string, Identity> = {};
   for (const [letter, { is = 'approved', ...parts }] of Object.entries(known)) {
@@ -63,7 +63,7 @@ async function prepare({ name, known }: Pick<Story, 'name' | 'known'>) {
   return { nodes, keys };
 }
 
-async function outcomeOf(story: Story): Promise<string> {
+async function outcomeOf(story: Required<Story>): Promise<string> {
   const { nodes, keys } = await prepare(story);
   const letterOf = (id: string) => Object.keys(nodes).find((letter) => nodes[letter] === id) ?? 'a stranger';
   const { key, previous, names, ...parts } = story.comes;
@@ -187,6 +187,11 @@ test('a merge brings no trust: the key waits at the other node; the history stay
   await expect(call('mergeNode', { params: { node }, body: { into: b, reason: 'x' } })).rejects.toThrow(
     `node ${node} is merged into ${b}: machinedb split undoes that`,
   );
+
+  const then = (await call('getHistory', { params: { node } })).items.find(({ kind }) => kind === 'node.merged')!.at;
+  const at = async (time: number) =>
+    (await call('getNode', { params: { node }, query: { as_of: new Date(time).toISOString() } })).merged_into;
+  expect([await at(Date.parse(then) - 1), await at(Date.parse(then) + 2)]).toEqual([undefined, b]);
 
   // It can be undone while nobody has trusted the key.
   const undone = await call('splitNode', { params: { node }, body: { reason: 'another label' } });

@@ -114,6 +114,7 @@ function toNodeAt(existing: Existing, sections: Sections, reported: Date | undef
     findings,
     hold: acts.hold ?? false,
     locked: acts.locked,
+    merged_into: acts.merged,
     generation,
     created_at: existing.created_at.toISOString(),
     observed_at: reported?.toISOString(),
