@@ -172,9 +172,9 @@ class Agent {
 
   async #enrol(): Promise<void> {
     const { bootId, joinToken, directory } = this.#options;
-    const enrolled: Enrolled = await enrol(this.#server, this.#identity, hardwareOf(this.#facts), bootId, {
-      joinToken,
-    });
+    const { before } = this.#identity;
+    const hardware = { ...hardwareOf(this.#facts), ...(before === undefined ? {} : { disk: before }) };
+    const enrolled: Enrolled = await enrol(this.#server, this.#identity, hardware, bootId, { joinToken });
     rememberNode(directory, enrolled.node);
     this.#node = enrolled.node;
     const waits =

@@ -172,6 +172,7 @@ export interface Database {
     waits_to_apply: Generated<boolean>;
     merged_into: string | null;
     merged: OptionalJson<Merged>;
+    parts_built: Generated<boolean>;
   };
   quarantine: QuarantineTable;
   node_apart: { a: string; b: string };

@@ -9,6 +9,7 @@ import { identityRows } from './api/identity.ts';
 import { installRows } from './api/install.ts';
 import { intentRows } from './api/intent.ts';
 import { nodeRows } from './api/nodes.ts';
+import { partRows } from './api/parts.ts';
 import { placeRows } from './api/places.ts';
 import { powerRows } from './api/power.ts';
 import { rackRows } from './api/racks.ts';
@@ -32,6 +33,7 @@ export const api = {
   ...cablingRows,
   ...agentRows,
   ...identityRows,
+  ...partRows,
   ...installRows,
   ...rescueRows,
   ...rolloutRows,

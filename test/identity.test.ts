@@ -6,6 +6,7 @@ import { ApiError } from '../shared/client.ts';
 import { startHarness } from './harness.ts';
 import { type Parts, type Story, stories } from './identity-stories.ts';
 import { machinedb } from './program.ts';
+import { simulateNode } from './simulated-node.ts';
 
 const harness = await startHarness({ environment: { MACHINEDB_PENDING_PER_SOURCE: '1000' } });
 const { call } = harness;
@@ -45,7 +46,7 @@ async function enrol(identity: Identity, hardware: ClaimedHardware, previous?: {
 }
 
 /** Enrols what a story knows; answers its nodes and keys by their letters. */
-async function prepare({ name, known }: Pick<Story, 'name' | 'known'>) {
+async function prepare({ name, known }: Pick<Required<Story>, 'name' | 'known'>) {
   const nodes: Record<string, string> = {};
   const keys: Record<string, Identity> = {};
   for (const [letter, { is = 'approved', ...parts }] of Object.entries(known)) {
@@ -62,7 +63,7 @@ async function prepare({ name, known }: Pick<Story, 'name' | 'known'>) {
   return { nodes, keys };
 }
 
-async function outcomeOf(story: Story): Promise<string> {
+async function outcomeOf(story: Required<Story>): Promise<string> {
   const { nodes, keys } = await prepare(story);
   const letterOf = (id: string) => Object.keys(nodes).find((letter) => nodes[letter] === id) ?? 'a stranger';
   const { key, previous, names, ...parts } = story.comes;
@@ -187,6 +188,11 @@ test('a merge brings no trust: the key waits at the other node; the history stay
     `node ${node} is merged into ${b}: machinedb split undoes that`,
   );
 
+  const then = (await call('getHistory', { params: { node } })).items.find(({ kind }) => kind === 'node.merged')!.at;
+  const at = async (time: number) =>
+    (await call('getNode', { params: { node }, query: { as_of: new Date(time).toISOString() } })).merged_into;
+  expect([await at(Date.parse(then) - 1), await at(Date.parse(then) + 2)]).toEqual([undefined, b]);
+
   // It can be undone while nobody has trusted the key.
   const undone = await call('splitNode', { params: { node }, body: { reason: 'another label' } });
   expect(undone).toMatchObject({ node: { id: node, state: 'discovered', level: 'claimed' }, apart: [b] });
@@ -232,4 +238,39 @@ test('a machine whose parts are replaced one after the other stays known, and it
   first.dimms = 'D3 D4';
   expect(await enrol(newIdentity(), hardwareOf(name, first, {}))).toMatchObject({ node: nodes.A, status: 'rekey' });
   expect((await eventsOf(nodes.A!)).filter(({ kind }) => kind === 'node.hardware')).toHaveLength(3);
+});
+
+test('a part is followed through nodes by its serial number, by API and command line', async () => {
+  const [first, second] = [simulateNode(harness.directory, 7001), simulateNode(harness.directory, 7002)];
+  const [daemon] = harness.daemons;
+  for (const simulated of [first, second]) {
+    const { node, fingerprint } = await simulated.enrol(daemon);
+    await call('approveNode', { params: { node }, body: { fingerprint, reason: 'console' } });
+  }
+  const disk = { 'DISK/1': { serial: 'DISK/1', model: 'PM9A3', pci: '0000:01:00.0' } };
+  await first.report(daemon, { disks: disk });
+  await first.report(daemon, { disks: {} });
+  await second.report(daemon, { disks: disk, nics: { a: { mac: 'b0:7b:25:aa:00:01', pci: '0000:17:00.0' } } });
+  const seen = (node: string, until: unknown) => ({
+    ...{ node, name: node, slot: '0000:01:00.0', since: expect.any(String) },
+    ...(until === undefined ? {} : { until }),
+  });
+  const history = [seen(second.node!, undefined), seen(first.node!, expect.any(String))];
+  const shown = await machinedb(daemon, ['part', 'show', 'DISK/1', '--json']);
+  expect(JSON.parse(shown.stdout)).toEqual({
+    items: [{ kind: 'disk', serial: 'DISK/1', model: 'PM9A3', seen: history }],
+  });
+  const { stdout } = await machinedb(daemon, ['part', 'list', '--node', second.node!, '--kind', 'nic']);
+  expect(stdout).toMatch(new RegExp(`^KIND .*\nnic +b0:7b:25:aa:00:01 +${second.node} +0000:17:00.0 +\\S+\n$`));
+  const then = {
+    kind: 'disk',
+    node: first.node!,
+    as_of: (await call('getPart', { params: { serial: 'DISK/1' } })).items[0]!.seen[1]!.since,
+  } as const;
+  // The time is shown in milliseconds, a little before that of the row.
+  const later = new Date(Date.parse(then.as_of) + 1).toISOString();
+  expect((await call('listParts', { query: { ...then, as_of: later } })).items).toMatchObject([{ serial: 'DISK/1' }]);
+  expect((await call('listParts', { query: { kind: 'disk', node: first.node! } })).items).toEqual([]);
+  const pages = await call('listParts', { query: { limit: 1 } });
+  expect((await call('listParts', { query: { limit: 1, cursor: pages.next! } })).items).toHaveLength(1);
 });

@@ -21,6 +21,8 @@ export interface Identity {
   readonly node: string | undefined;
   /** Whether an identity was dropped because it was made on other hardware. */
   readonly dropped: boolean;
+  /** The node that an identity dropped from this disk was of: a hint for people, when a machine was rebuilt around its disk. */
+  readonly before: string | undefined;
 }
 
 interface Stored {
@@ -48,7 +50,11 @@ export function openIdentity(directory: string, hardware: ClaimedHardware): Iden
   }
   if (stored !== undefined) rmSync(file);
   const { privateKey } = generateKeyPairSync('ed25519');
-  const made: Stored = { key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), hardware };
+  const disk = stored?.node ?? stored?.hardware.disk;
+  const made: Stored = {
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    hardware: disk === undefined ? hardware : { ...hardware, disk },
+  };
   writeDurably(file, JSON.stringify(made), 0o600);
   return toIdentity(made, stored !== undefined);
 }
@@ -146,7 +152,8 @@ function toIdentity(stored: Stored, dropped: boolean): Identity {
   const privateKey = createPrivateKey(stored.key);
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
   const digest = createHash('sha256').update(publicKey).digest('base64').replace(/=+$/, '');
-  return { privateKey, publicKey, fingerprint: `SHA256:${digest}`, node: stored.node, dropped };
+  const { node, hardware } = stored;
+  return { privateKey, publicKey, fingerprint: `SHA256:${digest}`, node, dropped, before: hardware.disk };
 }
 
 /**

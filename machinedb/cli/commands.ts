@@ -49,6 +49,12 @@ export const commands: Command[] = [
     operation: 'listQuarantine',
     columns: ['id', 'node', 'name', 'kind', 'part', 'why', 'opened_at'],
   },
+  {
+    words: 'part list',
+    operation: 'listParts',
+    columns: ['kind', 'serial', 'model', 'name', 'slot', 'since'],
+  },
+  { words: 'part show', operation: 'getPart', positionals: ['serial'] },
   { words: 'merge', operation: 'mergeNode', positionals: ['node', 'into'] },
   { words: 'split', operation: 'splitNode', positionals: ['node'] },
   { words: 'revoke', operation: 'revokeNode', positionals: ['node'] },

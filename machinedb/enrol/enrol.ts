@@ -57,7 +57,7 @@ export async function enrolLater(context: Context, claim: Claim, node: string): 
     const { reinstall, installed, revoked_at, locked_at, level } = await nodeOf(tx, node);
     const isOpen = reinstall > installed && revoked_at === null && locked_at === null && level !== 'claimed';
     if (!isOpen) return refused('no install is asked for of this node any more');
-    const isIt = claim.previous === undefined ? matches.outcome === 'same' : claim.previous.node === node;
+    const isIt = claim.previous === undefined ? matches.node === node : claim.previous.node === node;
     if (!isIt || (claim.previous !== undefined && !(await isVouched(tx, checked))))
       return refused('neither its hardware nor the key before proves this node');
     await replaceKey(tx, node, checked, 'rekeyed');

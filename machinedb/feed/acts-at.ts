@@ -10,6 +10,8 @@ export interface Acts {
   locked?: string;
   revoked?: boolean;
   reachable?: boolean;
+  /** The node that it turned out to be. */
+  merged?: string;
 }
 
 interface Row {
@@ -17,7 +19,7 @@ interface Row {
   at: Date;
   kind: string;
   reason: string | null;
-  data: { hold?: boolean };
+  data: { hold?: boolean; into?: string };
 }
 
 /** How each kind of act changes what was before it. */
@@ -28,6 +30,8 @@ const effects: Record<string, (before: Acts, row: Row) => Acts> = {
   'alarm.locked': (before, { reason }) => ({ ...before, locked: reason ?? '' }),
   // An approval ends a lock and a revocation.
   'node.approved': ({ locked, revoked, ...rest }) => rest,
+  'node.merged': (before, { data }) => ({ ...before, ...(data.into === undefined ? {} : { merged: data.into }) }),
+  'node.split': ({ merged, ...rest }) => rest,
   'node.reachable': (before) => ({ ...before, reachable: true }),
   'node.unreachable': (before) => ({ ...before, reachable: false }),
 };

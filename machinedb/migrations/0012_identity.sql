@@ -40,15 +40,21 @@ create index node_apart_b on node_apart (b);
 -- When a part (a memory module, GPU, network port or disk) was in a slot of a node, by the node's own reports. A
 -- projection of revisions, written with them: rebuildParts() makes the same rows.
 create table part_seen (
+  id bigint generated always as identity primary key,
   kind text not null check (kind in ('dimm', 'gpu', 'nic', 'disk')),
   serial text not null,
+  -- Part number, else maker; empty when nothing tells. Serial numbers are unique only within it.
   model text not null,
   node uuid not null references node (id) on delete cascade,
   slot text not null,
   since timestamptz not null,
   until timestamptz,
-  primary key (kind, serial, model, node, slot, since)
+  -- Once at a time in a slot.
+  constraint part_seen_once unique nulls not distinct (node, kind, serial, model, slot, until)
 );
-create unique index part_seen_open on part_seen (node, kind, serial, model, slot) where until is null;
-create index part_seen_serial on part_seen (serial);
-create index part_seen_node on part_seen (node);
+create index part_seen_part on part_seen (serial, kind, model);
+
+-- Nodes that were there before parts were followed: a background task reads their revisions once.
+alter table node add column parts_built boolean not null default false;
+alter table node alter column parts_built set default true;
+create index node_parts on node (id) where not parts_built;

@@ -135,6 +135,7 @@ function toNodeAt(
     findings,
     hold: acts.hold ?? false,
     locked: acts.locked,
+    merged_into: acts.merged,
     generation,
     created_at: existing.created_at.toISOString(),
     observed_at: reported?.toISOString(),

@@ -5,10 +5,12 @@ import { dueCabling } from '../cabling/due.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { hardwareEvents } from '../drift/hardware.ts';
 import { judgeNodes, keepProfiles } from '../drift/profiles.ts';
-import { append, type NewEvent, type NewRevision } from '../feed/feed.ts';
+import { append, type NewEvent, type NewRevision, type Written } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { countFindings } from '../intent/findings.ts';
 import { project } from '../intent/project.ts';
+import { followParts, type NodeParts } from '../parts/follow.ts';
+import { partChange, partSections } from '../parts/parts.ts';
 import type { Keys } from '../trust/keys.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import { advance } from '../watch/states.ts';
@@ -122,7 +124,9 @@ async function store(
   const nodes = changes.map(({ node }) => node);
   const projected = await projectReported(tx, keys, nodes);
   const moved = await advance(tx, nodes);
-  await append(tx, [...revisions, ...projected.revisions, ...moved.revisions], [...events, ...moved.events]);
+  const all = [...revisions, ...projected.revisions, ...moved.revisions];
+  const written = await append(tx, all, [...events, ...moved.events]);
+  await followParts(tx, partsIn(revisions, written.revisions, current));
   return { results, revisions: revisions.length };
 }
 
@@ -200,6 +204,20 @@ function toRevisions({ node, set, remove }: Change): NewRevision[] {
     ...Object.entries(set).map(([section, data]) => ({ ...common, section, data })),
     ...remove.map((section) => ({ ...common, section, data: null })),
   ];
+}
+
+/** What revisions say of parts, as far as they were written: equal data says nothing new. */
+function partsIn(
+  revisions: NewRevision[],
+  written: (Written | undefined)[],
+  before: Map<string, Current>,
+): NodeParts[] {
+  return revisions.flatMap(({ actor, section, data }, i) => {
+    const place = written[i];
+    if (place === undefined || !partSections.has(section)) return [];
+    const node = actor.slice('node/'.length);
+    return { node, seq: place.seq, ...partChange(section, before.get(node)?.observed[section], data) };
+  });
 }
 
 /** 77: a report that claims a role or place is not an accident. */

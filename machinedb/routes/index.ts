@@ -17,6 +17,7 @@ import { installRoutes } from './install.ts';
 import { intentRoutes } from './intent.ts';
 import { inventoryRoutes } from './inventory.ts';
 import { nodeReads } from './nodes.ts';
+import { partRoutes } from './parts.ts';
 import { placeRoutes } from './places.ts';
 import { profileRoutes } from './profiles.ts';
 import { relayRoutes } from './relays.ts';
@@ -47,6 +48,7 @@ export const handlers: Handlers = {
   ...siblingRoutes,
   ...enrolRoutes,
   ...identityRoutes,
+  ...partRoutes,
   ...selfRoutes,
   ...installRoutes,
   ...rescueRoutes,

@@ -9,6 +9,7 @@ import { clearNews } from '../feed/node-changes.ts';
 import { judgeSome } from '../groups/judge.ts';
 import { dropOld } from '../history/retention.ts';
 import { countFindings } from '../intent/findings.ts';
+import { rebuildOldParts } from '../parts/rebuild.ts';
 import { closeExpired } from '../rescue/close.ts';
 import { expireSlots } from '../rollout/expire.ts';
 import { watchLiveness } from './liveness.ts';
@@ -37,6 +38,7 @@ const tasks: Task[] = [
   { name: 'groups', run: judgeSome },
   { name: 'siblings', run: followTraits },
   { name: 'cabling', run: checkCabling },
+  { name: 'parts', run: rebuildOldParts },
 ];
 
 /**

@@ -10,5 +10,12 @@ export function identityOf(secret: string, index: number): Identity {
   const seed = createHash('sha256').update(`machinedb lab\n${secret}\n${index}`).digest();
   const privateKey = createPrivateKey({ key: Buffer.concat([PREFIX, seed]), format: 'der', type: 'pkcs8' });
   const publicKey = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-  return { privateKey, publicKey, fingerprint: fingerprintOf(publicKey), node: undefined, dropped: false };
+  return {
+    privateKey,
+    publicKey,
+    fingerprint: fingerprintOf(publicKey),
+    node: undefined,
+    dropped: false,
+    before: undefined,
+  };
 }
