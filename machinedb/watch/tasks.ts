@@ -12,12 +12,16 @@ import { advance, findStuck } from './states.ts';
 
 interface Task {
   name: string;
-  run: (tx: Tx, config: Config) => Promise<unknown>;
+  /** `away`: its last run by this daemon failed. */
+  run: (tx: Tx, config: Config, away: boolean) => Promise<unknown>;
 }
 
 /** All background work. Each takes no input, is safe twice, and is done by one daemon at a time. */
 const tasks: Task[] = [
-  { name: 'liveness', run: (tx, config) => watchLiveness(tx, Math.max(30_000, 3 * config.taskMs)) },
+  {
+    name: 'liveness',
+    run: (tx, config, away) => watchLiveness(tx, { gapMs: Math.max(30_000, 3 * config.taskMs), away }),
+  },
   { name: 'states', run: advanceAll },
   { name: 'stuck', run: (tx, config) => findStuck(tx, config.stateLimitScale) },
   { name: 'acknowledgements', run: recountExpired },
@@ -32,15 +36,19 @@ export function startTasks(db: Db, config: Config, log: Logger, random: () => nu
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
+  const away = new Set<Task>();
   const runAll = async () => {
     for (const [i, task] of tasks.entries()) {
       if (stopped) return;
       try {
         await transaction(db, async (tx) => {
           const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
-          if (rows[0]!.got) await task.run(tx, config);
+          if (!rows[0]!.got) return;
+          await task.run(tx, config, away.has(task));
+          if (away.delete(task)) log.info({ task: task.name }, 'a background task works again');
         });
       } catch (error) {
+        away.add(task);
         if (!stopped) log.warn({ task: task.name, err: error }, 'a background task failed; it is tried again');
       }
     }
