@@ -74,6 +74,7 @@ export interface Database {
     hold_reason: string | null;
     listening_since: Time;
     listening_at: Time;
+    silent_since: OptionalTime;
   };
   revision: {
     seq: number;
@@ -217,6 +218,7 @@ export interface Database {
     reachable: boolean | null;
     reachable_at: OptionalTime;
   };
+  site_outage: { site: string; since: Time; nodes: string[]; returning_since: OptionalTime };
   saved_group: {
     name: string;
     comment: string | null;

@@ -43,9 +43,12 @@ export async function readActs(db: Reader, time: string, subjects: string[] | un
       select seq, subject, at, kind, reason, data from event
       where kind = any(${Object.keys(effects)}) and subject like 'node/%'
       union all
-      -- One event tells of all nodes of a site that fell silent at once.
-      select seq, 'node/' || lost, at, 'node.unreachable', reason, '{}' from event, jsonb_array_elements_text(data -> 'nodes') as lost
-      where kind = 'site.unreachable'
+      -- One event tells of all nodes of a site that fell silent at once, or came back.
+      select seq, 'node/' || node, at, 'node.unreachable', reason, '{}' from event, jsonb_array_elements_text(data -> 'nodes') as node
+      where kind in ('site.unreachable', 'site.silent')
+      union all
+      select seq, 'node/' || node, at, 'node.reachable', reason, '{}' from event, jsonb_array_elements_text(data -> 'nodes') as node
+      where kind in ('site.heard', 'site.reachable')
     )
     select subject, at, kind, reason, data from (
       select distinct on (subject, kind) * from act

@@ -5,7 +5,14 @@ import { listDescribed, putDescribed } from '../places/described.ts';
 import { removePlace } from '../places/place-removal.ts';
 
 export const siteRoutes = {
-  listSites: ({ db }: Context, { input: { query } }) => listDescribed(db, 'site', query),
+  listSites: async ({ db }: Context, { input: { query } }) => {
+    const { items, ...rest } = await listDescribed(db, 'site', query);
+    const rows = await db.selectFrom('site_outage').selectAll().execute();
+    const outages = new Map(
+      rows.map(({ site, since, nodes }) => [site, { since: since.toISOString(), nodes: nodes.length }]),
+    );
+    return { items: items.map((item) => ({ ...item, unreachable: outages.get(item.name) })), ...rest };
+  },
   putSite: (context, request) =>
     write(context, request, (tx) =>
       putDescribed(tx, 'site', request.input.params.site, request.input.body.description, actor(request.caller)),

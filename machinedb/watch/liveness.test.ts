@@ -22,7 +22,7 @@ const listening = (since: string, last: string) =>
   sql`update fleet set listening_since = now() - ${since}::interval, listening_at = now() - ${last}::interval`.execute(
     db,
   );
-const watch = () => transaction(db, (tx) => watchLiveness(tx, GAP_MS));
+const watch = (away = false) => transaction(db, (tx) => watchLiveness(tx, { gapMs: GAP_MS, away }));
 const kinds = async (subject: string) =>
   (
     await db
@@ -70,20 +70,79 @@ test('a revoked node is nobody to wait for', async () => {
   expect((await now(id)).reachable).toBeNull();
 });
 
-test('a site that falls silent at once is said once, with its nodes', async () => {
+test('after the database was away nobody is unreachable before two leases are over', async () => {
+  const id = await heard(60);
+  await watch(true);
+  expect((await now(id)).reachable).toBeNull();
+  await listening('3 seconds', '1 second');
+  await watch();
+  expect((await now(id)).reachable).toBe(false);
+});
+
+const beat = (ids: string[]) => sql`update heartbeat set at = now() where node = any (${ids}::uuid[])`.execute(db);
+const events = async (subject: string) => {
+  const rows = await db.selectFrom('event').selectAll().where('subject', '=', subject).orderBy('seq').execute();
+  return rows.filter(({ kind }) => kind.split('.')[0] === subject.split('/')[0]).map(({ kind, data }) => [kind, data]);
+};
+const site = async () => (await ask('listSites', {})).items.find(({ name }) => name === 'ber')?.unreachable;
+
+test('a site that falls silent at once is said once, also for nodes that follow, and again when it is back', async () => {
   const ids: string[] = [];
-  for (let i = 0; i < 6; i++) {
-    const id = await heard(60);
+  for (let i = 0; i < 8; i++) {
+    const id = await heard(i < 6 ? 60 : 0);
     await ask('putNodeIntent', { params: { node: id, section: 'placement' }, body: { site: 'ber' } });
     ids.push(id);
   }
+  const [six, follower] = [ids.slice(0, 6).sort(), ids[6]!];
+  await sql`update heartbeat set lease_ms = 20000 where node = any (${ids}::uuid[])`.execute(db);
+  await beat(ids.slice(6));
   await watch();
-  const said = await db
-    .selectFrom('event')
-    .selectAll()
-    .where('subject', '=', 'site/ber')
-    .where('kind', '=', 'site.unreachable')
-    .execute();
-  expect(said.map(({ data }) => data)).toEqual([{ nodes: ids.sort() }]);
-  expect(await kinds(`node/${ids[0]}`)).toEqual([]);
+  await watch();
+  const told = async () => (await events('site/ber')).filter(([kind]) => kind !== 'site.put');
+  expect(await told()).toEqual([['site.unreachable', { nodes: six }]]);
+  expect(await site()).toEqual({ since: expect.any(String), nodes: 6 });
+  expect((await now(six[0]!)).reachable).toBe(false);
+  await sql`update heartbeat set at = now() - interval '30 seconds' where node = ${follower}`.execute(db);
+  await beat([six[0]!, ids[7]!]);
+  await watch();
+  expect((await told()).slice(1)).toEqual([
+    ['site.silent', { nodes: [follower] }],
+    ['site.heard', { nodes: [six[0]] }],
+  ]);
+  expect((await site())?.nodes).toBe(7);
+  const back = six.slice(1, 5);
+  await beat([...back, six[0]!, ids[7]!]);
+  await watch();
+  expect((await told()).slice(3)).toEqual([['site.heard', { nodes: back }]]);
+  expect((await site())?.nodes).toBe(7);
+  // The others have a lease to come back, too.
+  await sql`update site_outage set returning_since = now() - interval '25 seconds'`.execute(db);
+  await beat([...back, six[0]!, follower, ids[7]!]);
+  await watch();
+  expect((await told()).slice(4)).toEqual([['site.reachable', { nodes: [follower] }]]);
+  expect(await site()).toBeUndefined();
+  // Those that did not come back with their site are somebody's matter now, each for itself.
+  expect(await kinds(`node/${six[5]}`)).toEqual(['node.unreachable']);
+  expect(await kinds(`node/${six[1]}`)).toEqual([]);
+  expect((await now(six[1]!)).reachable).toBe(true);
+});
+
+test('when nobody at all is heard, the service says so of itself and calls no node unreachable', async () => {
+  const { rows } = await sql<{ node: string }>`select node from heartbeat`.execute(db);
+  const all = rows.map(({ node }) => node);
+  await beat(all);
+  await watch();
+  await sql`update heartbeat set at = now() - interval '10 minutes'`.execute(db);
+  await watch();
+  await watch();
+  expect(await events('fleet')).toEqual([['fleet.silent', {}]]);
+  const unreachable = async () =>
+    (await sql<{ n: number }>`select count(*) as n from node_now where reachable is false`.execute(db)).rows[0]!.n;
+  const before = await unreachable();
+  await beat(all.slice(0, 1));
+  await watch();
+  await watch();
+  expect((await events('fleet')).map(([kind]) => kind)).toEqual(['fleet.silent', 'fleet.heard']);
+  // All others have two leases to be heard, too.
+  expect(await unreachable()).toBe(before);
 });

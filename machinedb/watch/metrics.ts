@@ -41,7 +41,10 @@ export function createMetrics(): Metrics {
         .execute();
       const { rows } = await sql<{
         count: number;
-      }>`select count(*) as count from node_now where reachable is false`.execute(db);
+        sites: number;
+        silent: boolean;
+      }>`select count(*) as count, (select count(*) from site_outage) as sites,
+          (select silent_since is not null from fleet) as silent from node_now where reachable is false`.execute(db);
       return [
         metric(
           'machinedb_problems_total',
@@ -68,6 +71,8 @@ export function createMetrics(): Metrics {
           states.map(({ state, count }) => [`{state="${state}"}`, count]),
         ),
         metric('machinedb_nodes_unreachable', 'gauge', 'Nodes whose lease is over', [['', rows[0]!.count]]),
+        metric('machinedb_sites_unreachable', 'gauge', 'Sites that fell silent as a whole', [['', rows[0]!.sites]]),
+        metric('machinedb_fleet_silent', 'gauge', '1 while no node at all is heard', [['', Number(rows[0]!.silent)]]),
         metric(
           'machinedb_findings',
           'gauge',

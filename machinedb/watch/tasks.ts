@@ -19,6 +19,8 @@ export interface Task {
   name: string;
   /** Answers `true` when there is more to do at once, in another transaction. */
   run: (tx: Tx, config: Config) => Promise<unknown>;
+  /** `away`: its last run by this daemon failed. */
+  run: (tx: Tx, config: Config, away: boolean) => Promise<unknown>;
 }
 
 /** How long a reader may be away and still read only what changed. */
@@ -26,7 +28,10 @@ const CHANGES_KEPT_MS = 30 * 60_000;
 
 /** All background work. Each takes no input, is safe twice, and is done by one daemon at a time. */
 const tasks: Task[] = [
-  { name: 'liveness', run: (tx, config) => watchLiveness(tx, Math.max(30_000, 3 * config.taskMs)) },
+  {
+    name: 'liveness',
+    run: (tx, config, away) => watchLiveness(tx, { gapMs: Math.max(30_000, 3 * config.taskMs), away }),
+  },
   { name: 'states', run: advanceAll },
   { name: 'stuck', run: (tx, config) => findStuck(tx, config.stateLimitScale) },
   { name: 'acknowledgements', run: recountExpired },
@@ -56,12 +61,20 @@ export function startTasks(
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
+  const away = new Set<Task>();
   const runAll = async () => {
     for (const [i, task] of [...tasks, ...more].entries()) {
       const runOnce = (tx: Tx) => runLocked(tx, i, task, config);
       try {
         while (!stopped && (await transaction(db, runOnce)));
+        await transaction(db, async (tx) => {
+          const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
+          if (!rows[0]!.got) return;
+          await task.run(tx, config, away.has(task));
+          if (away.delete(task)) log.info({ task: task.name }, 'a background task works again');
+        });
       } catch (error) {
+        away.add(task);
         if (!stopped) log.warn({ task: task.name, err: error }, 'a background task failed; it is tried again');
       }
     }

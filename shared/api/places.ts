@@ -8,7 +8,13 @@ const dry = writeQuery.pick({ dry_run: true });
 const done = z.object({ deleted: z.boolean() });
 
 const siteBody = z.strictObject({ description: text.optional() });
-export const site = siteBody.extend({ name });
+export const site = siteBody.extend({
+  name,
+  unreachable: z
+    .object({ since: z.string(), nodes: z.int().describe('Those that fell silent with it') })
+    .optional()
+    .describe('It fell silent as a whole'),
+});
 const rackBody = z.strictObject({
   height: z.int().min(1).max(100),
   descending: z.boolean().optional().describe('Unit 1 is the uppermost'),
