@@ -1,6 +1,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { api } from '../../shared/api.ts';
 import { runBootPreview } from './boot.ts';
+import { runCheck } from './check.ts';
 import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
@@ -22,6 +23,7 @@ const others = [
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
+  ['check FILE', 'Check assertions over nodes: 0 all hold, 1 some do not, 2 nothing could be checked'],
   ['profile put|from', 'Say what hardware a model or role is to have, in a file; make such a file from a node'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -54,6 +56,7 @@ async function main(
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
+  if (first === 'check') return await runCheck(client, argv.slice(1), terminal);
   if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
     return await runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);

@@ -5,6 +5,7 @@ import { linkSocket } from '../relays/link.ts';
 import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
 import { caRoutes } from './ca.ts';
+import { checkRoutes } from './check.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
@@ -33,6 +34,7 @@ export const handlers: Handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...profileRoutes,
+  ...checkRoutes,
   ...siblingRoutes,
   ...enrolRoutes,
   ...selfRoutes,

@@ -11,6 +11,7 @@ import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
 import { assignRoutes } from '../routes/assign.ts';
+import { checkRoutes } from '../routes/check.ts';
 import { findingRoutes } from '../routes/findings.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
@@ -28,6 +29,7 @@ const handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...profileRoutes,
+  ...checkRoutes,
   ...siblingRoutes,
   ...assignRoutes,
   ...installRoutes,

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { expectations } from '../expectation.ts';
+import { policy, violation } from '../policy.ts';
 import { name } from '../sections/name.ts';
 import { nodeParam } from './nodes.ts';
-import { page, pageQuery, row, time, writeQuery } from './row.ts';
+import { asOf, page, pageQuery, row, time, writeQuery } from './row.ts';
 
 const model = z.string().min(1).max(500).describe('Manufacturer and product, as machinedb nodes shows them');
 const dry = writeQuery.pick({ dry_run: true });
@@ -50,6 +51,18 @@ const sibling = z.object({
 export type Sibling = z.infer<typeof sibling>;
 
 export const driftRows = {
+  checkPolicy: row({
+    method: 'POST',
+    path: '/v1/check',
+    summary: 'Check assertions over nodes, some nodes at a time; writes nothing',
+    scope: 'read',
+    body: z.strictObject({ policy, as_of: asOf, cursor: pageQuery.cursor, limit: z.int().min(1).max(1000).optional() }),
+    reply: z.object({
+      nodes: z.record(z.string(), z.int()).describe('Assertion → nodes of this page that it is about'),
+      violations: z.array(violation),
+      next: z.string().optional(),
+    }),
+  }),
   listSiblings: row({
     method: 'GET',
     path: '/v1/siblings',
