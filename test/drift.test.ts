@@ -194,7 +194,7 @@ test('no file, no service, and what is kept in no history are no verdict either'
 });
 
 test('the program ends with 0 when a policy holds, and with 1 when it does not', async () => {
-  await node({ observed: { ...dgx, system: { product: 'E1' } } });
+  await node({ observed: { ...dgx, system: { product: 'E1' } }, wanted: named('e1', 'x') });
   const policy = (count: number) =>
     file(
       `p${count}.yaml`,

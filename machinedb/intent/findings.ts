@@ -89,13 +89,13 @@ function messageOf(section: string, path: string, kind: string, expected: unknow
 
 /**
  * Makes the open findings of nodes exactly these. One that stays keeps its first sight, and its acknowledgement as long as
- * the machine reports the same: another value is another thing to look at.
+ * it is the same difference: another value, reported or wanted, is another thing to look at.
  *
  * @param only the one section that is known anew; without it all but those of `state`
  */
 export async function storeFindings(tx: Tx, nodes: string[], findings: NewFinding[], only?: string): Promise<void> {
   const json = JSON.stringify(findings);
-  const same = sql`finding.got is not distinct from excluded.got`;
+  const same = sql`(finding.kind, finding.expected, finding.got) is not distinct from (excluded.kind, excluded.expected, excluded.got)`;
   await sql`
     delete from finding f where f.node = any (${nodes}::uuid[]) and (f.section = ${only ?? null} or ${only ?? null}::text is null and f.section <> 'state')
       and not exists (

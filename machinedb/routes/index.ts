@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Context, Handlers, Request } from '../context.ts';
 import { linkSocket } from '../relays/link.ts';
+import { acknowledgementRoutes } from './acknowledgements.ts';
 import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
 import { caRoutes } from './ca.ts';
@@ -34,6 +35,7 @@ export const handlers: Handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...profileRoutes,
+  ...acknowledgementRoutes,
   ...checkRoutes,
   ...siblingRoutes,
   ...enrolRoutes,

@@ -10,6 +10,7 @@ import type { Context, Handlers, Request } from '../context.ts';
 import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
+import { acknowledgementRoutes } from '../routes/acknowledgements.ts';
 import { assignRoutes } from '../routes/assign.ts';
 import { checkRoutes } from '../routes/check.ts';
 import { findingRoutes } from '../routes/findings.ts';
@@ -29,6 +30,7 @@ const handlers = {
   ...placeRoutes,
   ...findingRoutes,
   ...profileRoutes,
+  ...acknowledgementRoutes,
   ...checkRoutes,
   ...siblingRoutes,
   ...assignRoutes,

@@ -2,9 +2,9 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
+import { endAcknowledgements } from '../drift/acknowledgements.ts';
 import { followTraits } from '../drift/siblings.ts';
 import { append } from '../feed/feed.ts';
-import { countFindings } from '../intent/findings.ts';
 import { closeExpired } from '../rescue/close.ts';
 import { expireSlots } from '../rollout/expire.ts';
 import { watchLiveness } from './liveness.ts';
@@ -20,7 +20,7 @@ const tasks: Task[] = [
   { name: 'liveness', run: (tx, config) => watchLiveness(tx, Math.max(30_000, 3 * config.taskMs)) },
   { name: 'states', run: advanceAll },
   { name: 'stuck', run: (tx, config) => findStuck(tx, config.stateLimitScale) },
-  { name: 'acknowledgements', run: recountExpired },
+  { name: 'acknowledgements', run: endAcknowledgements },
   { name: 'clean up', run: cleanUp },
   { name: 'slots', run: expireSlots },
   { name: 'rescues', run: closeExpired },
@@ -83,13 +83,6 @@ async function advanceAll(tx: Tx): Promise<void> {
     rows.map(({ id }) => id),
   );
   await append(tx, revisions, events);
-}
-
-async function recountExpired(tx: Tx): Promise<void> {
-  const { rows } = await sql<{ node: string }>`
-    update finding set acknowledged_by = null, acknowledged_until = null, acknowledged_reason = null
-    where acknowledged_until < now() returning node`.execute(tx);
-  if (rows.length > 0) await countFindings(tx, [...new Set(rows.map(({ node }) => node))]);
 }
 
 async function cleanUp(tx: Tx): Promise<void> {
