@@ -38,6 +38,13 @@ export const commands: Command[] = [
   },
   { words: 'acknowledge', operation: 'acknowledgeFinding', positionals: ['id'] },
   {
+    words: 'acknowledgements',
+    operation: 'listAcknowledgements',
+    columns: ['name', 'message', 'by', 'reason', 'at', 'until', 'ended', 'ended_at'],
+  },
+  { words: 'grace show', operation: 'getGrace' },
+  { words: 'grace set', operation: 'putGrace' },
+  {
     words: 'history',
     operation: 'getHistory',
     positionals: ['node'],

@@ -3,6 +3,7 @@ import { api } from '../../shared/api.ts';
 import { runBootPreview } from './boot.ts';
 import { runBulk } from './bulk.ts';
 import { runCabling } from './cabling.ts';
+import { runCheck } from './check.ts';
 import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
@@ -42,6 +43,7 @@ const others = [
   ['revert SUBJECT SECTION', 'Make a section of an intent what it was at a time or in a version, after a preview'],
   ['rollout show [ROLE]', 'Where the newest change of each role stands'],
   ['quarantine show NODE', 'Which nodes a machine may be, and what the score of each is made of'],
+  ['check FILE', 'Check assertions over nodes: 0 all hold, 1 some do not, 2 nothing could be checked'],
   ['profile put|from', 'Say what hardware a model or role is to have, in a file; make such a file from a node'],
   ['events [--follow]', 'What happened, in order'],
   ['inventory --list|--host NAME', "Ansible's inventory, as an inventory script prints it"],
@@ -77,6 +79,7 @@ async function main(
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
+  if (first === 'check') return await runCheck(client, argv.slice(1), terminal);
   if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
     return await runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);

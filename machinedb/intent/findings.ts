@@ -92,14 +92,14 @@ function messageOf(section: string, path: string, kind: string, expected: unknow
 
 /**
  * Makes the open findings of nodes exactly these. One that stays keeps its first sight, and its acknowledgement as long as
- * the machine reports the same: another value is another thing to look at.
+ * it is the same difference: another value, reported or wanted, is another thing to look at.
  *
  * @param section the one section that is known anew; undefined: those of the comparison with wanted, and with profiles
  */
 export async function storeFindings(tx: Tx, nodes: string[], findings: NewFinding[], section?: string): Promise<void> {
   const json = JSON.stringify(findings);
   const scope = section === undefined ? sql`f.section <> all (${ownFindings})` : sql`f.section = ${section}`;
-  const same = sql`finding.got is not distinct from excluded.got`;
+  const same = sql`(finding.kind, finding.expected, finding.got) is not distinct from (excluded.kind, excluded.expected, excluded.got)`;
   await sql`
     delete from finding f where f.node = any (${nodes}::uuid[]) and ${scope} and not exists (
       select from json_to_recordset(${json}::json) as x(node uuid, section text, path text)

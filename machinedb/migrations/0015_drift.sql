@@ -50,5 +50,8 @@ create table acknowledgement (
   told boolean not null default false,
   check ((ended_at is null) = (ended is null))
 );
+insert into acknowledgement (node, section, path, kind, message, by, reason, until)
+  select node, section, path, kind, message, acknowledged_by, coalesce(acknowledged_reason, ''), acknowledged_until
+  from finding where acknowledged_by is not null;
 create unique index acknowledgement_open on acknowledgement (node, section, path) where ended_at is null;
 create index acknowledgement_untold on acknowledgement (id) where ended_at is not null and not told;

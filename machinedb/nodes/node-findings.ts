@@ -2,12 +2,18 @@ import { sql } from 'kysely';
 import type { Finding } from '../../shared/api/nodes.ts';
 import type { Reader } from '../db.ts';
 
+/** Whether finding `f` with grace `g` is to wake somebody: one definition for lists and metrics. */
+export const alarmed = sql<boolean>`((f.acknowledged_by is null or f.acknowledged_until < now())
+  and f.first_seen + make_interval(secs => coalesce(g.seconds, 0)) <= now())`;
+
 /** Open findings with the names of their nodes; filters and order are the caller's. */
 export function selectFindings(db: Reader) {
   return db
     .selectFrom('finding as f')
     .innerJoin('node_now as n', 'n.node', 'f.node')
+    .leftJoin('finding_grace as g', 'g.kind', 'f.kind')
     .selectAll('f')
+    .select(alarmed.as('alarmed'))
     .select(sql<string>`coalesce(n.fqdn, n.observed_name, n.node::text)`.as('name'));
 }
 
@@ -28,6 +34,7 @@ export function toFinding(row: Row): Finding {
     got: row.got ?? undefined,
     message: row.message,
     first_seen: row.first_seen.toISOString(),
+    alarmed: row.alarmed,
     acknowledged: by === null ? undefined : { by, until: until?.toISOString(), reason: reason ?? '' },
   };
 }

@@ -1,18 +1,21 @@
 import { sql } from 'kysely';
 import { actor, type Handlers } from '../context.ts';
+import { recordAcknowledgement } from '../drift/acknowledgements.ts';
 import { append } from '../feed/feed.ts';
 import { keyForms, readCursor, toPage } from '../http/page.ts';
 import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { countFindings } from '../intent/findings.ts';
 import { findingsAt } from '../nodes/findings-at.ts';
-import { selectFindings, toFinding } from '../nodes/node-findings.ts';
+import { alarmed, selectFindings, toFinding } from '../nodes/node-findings.ts';
 
 export const findingRoutes = {
   listFindings: async ({ db }, { input: { query } }) => {
     const limit = query.limit ?? 100;
     if (query.as_of !== undefined) {
-      const { as_of, cursor, ...filter } = query;
+      const { as_of, cursor, alarmed: isAlarmed, ...filter } = query;
+      if (isAlarmed !== undefined)
+        throw new Problem('invalid', 'alarmed is of now: what was in its grace at a time is not kept; ask without it');
       const after = Number(readCursor(cursor, keyForms.seq) ?? 0);
       const then = await findingsAt(db, as_of, { ...filter, after, limit: limit + 1 });
       return toPage(
@@ -34,12 +37,15 @@ export const findingRoutes = {
       rows = rows.where(
         sql<boolean>`(f.acknowledged_by is not null and coalesce(f.acknowledged_until > now(), true)) = ${query.acknowledged}`,
       );
+    if (query.alarmed !== undefined) rows = rows.where(alarmed, '=', query.alarmed);
     return toPage(await rows.execute(), limit, ({ id }) => String(id), toFinding);
   },
   acknowledgeFinding: async (context, request) =>
     await write(context, request, async (tx) => {
       const { id } = request.input.params;
       const { until, reason } = request.input.body;
+      if (until !== undefined && Date.parse(until) <= context.now())
+        throw new Problem('invalid', `until is ${until}, which is past: name a time to come, or none`);
       const who = actor(request.caller);
       // The node before its findings: a report takes them in the same order.
       await sql`select from node where id = (select node from finding where id = ${id}) for update`.execute(tx);
@@ -54,6 +60,7 @@ export const findingRoutes = {
           'not_found',
           `there is no finding ${id}: it may have been mended; machinedb findings lists them`,
         );
+      await recordAcknowledgement(tx, id);
       await countFindings(tx, [updated.node]);
       const { section, path } = updated;
       await append(

@@ -2,11 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import type { WebSocket } from 'ws';
 import type { Context, Handlers, Request } from '../context.ts';
 import { linkSocket } from '../relays/link.ts';
+import { acknowledgementRoutes } from './acknowledgements.ts';
 import { approvalRoutes } from './approval.ts';
 import { assignRoutes } from './assign.ts';
 import { bulkRoutes } from './bulk.ts';
 import { caRoutes } from './ca.ts';
 import { cablingRoutes } from './cabling.ts';
+import { checkRoutes } from './check.ts';
 import { enrolRoutes } from './enrol.ts';
 import { eventRoutes, eventsSocket } from './events.ts';
 import { findingRoutes } from './findings.ts';
@@ -45,6 +47,8 @@ export const handlers: Handlers = {
   ...cablingRoutes,
   ...findingRoutes,
   ...profileRoutes,
+  ...acknowledgementRoutes,
+  ...checkRoutes,
   ...siblingRoutes,
   ...enrolRoutes,
   ...identityRoutes,

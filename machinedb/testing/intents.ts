@@ -11,10 +11,12 @@ import type { Context, Handlers, Request } from '../context.ts';
 import { transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
+import { acknowledgementRoutes } from '../routes/acknowledgements.ts';
 import { approvalRoutes } from '../routes/approval.ts';
 import { assignRoutes } from '../routes/assign.ts';
 import { bulkRoutes } from '../routes/bulk.ts';
 import { cablingRoutes } from '../routes/cabling.ts';
+import { checkRoutes } from '../routes/check.ts';
 import { findingRoutes } from '../routes/findings.ts';
 import { groupRoutes } from '../routes/groups.ts';
 import { installRoutes } from '../routes/install.ts';
@@ -37,6 +39,8 @@ const handlers = {
   ...bulkRoutes,
   ...groupRoutes,
   ...profileRoutes,
+  ...acknowledgementRoutes,
+  ...checkRoutes,
   ...siblingRoutes,
   ...assignRoutes,
   ...approvalRoutes,

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { sql } from 'kysely';
 import type { Db } from '../db.ts';
+import { alarmed } from '../nodes/node-findings.ts';
 
 /** What this daemon counts of its own work, and what it tells of the fleet (Prometheus text format 0.0.4). */
 export interface Metrics {
@@ -39,6 +40,10 @@ export function createMetrics(): Metrics {
         .select(['severity', (eb) => eb.fn.countAll<number>().as('count')])
         .groupBy('severity')
         .execute();
+      const { rows: alarms } = await sql<{ severity: string; count: number }>`
+        select f.severity, count(*) as count from finding f left join finding_grace g on g.kind = f.kind where ${alarmed} group by 1`.execute(
+        db,
+      );
       const { rows } = await sql<{
         count: number;
         sites: number;
@@ -78,6 +83,12 @@ export function createMetrics(): Metrics {
           'gauge',
           'Open findings by severity',
           findings.map(({ severity, count }) => [`{severity="${severity}"}`, count]),
+        ),
+        metric(
+          'machinedb_findings_alarmed',
+          'gauge',
+          'Open findings that are older than their grace, and that nobody acknowledged, by severity',
+          alarms.map(({ severity, count }) => [`{severity="${severity}"}`, count]),
         ),
       ].join('');
     },

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { checkCabling } from '../cabling/check.ts';
 import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
+import { endAcknowledgements } from '../drift/acknowledgements.ts';
 import { followTraits } from '../drift/siblings.ts';
 import { append } from '../feed/feed.ts';
 import { clearNews } from '../feed/node-changes.ts';
@@ -17,9 +18,7 @@ import { advance, findStuck } from './states.ts';
 
 export interface Task {
   name: string;
-  /** Answers `true` when there is more to do at once, in another transaction. */
-  run: (tx: Tx, config: Config) => Promise<unknown>;
-  /** `away`: its last run by this daemon failed. */
+  /** Answers `true` when there is more to do at once, in another transaction. `away`: its last run by this daemon failed. */
   run: (tx: Tx, config: Config, away: boolean) => Promise<unknown>;
 }
 
@@ -34,7 +33,7 @@ const tasks: Task[] = [
   },
   { name: 'states', run: advanceAll },
   { name: 'stuck', run: (tx, config) => findStuck(tx, config.stateLimitScale) },
-  { name: 'acknowledgements', run: recountExpired },
+  { name: 'acknowledgements', run: endAcknowledgements },
   { name: 'clean up', run: cleanUp },
   { name: 'changes', run: (tx) => clearNews(tx, CHANGES_KEPT_MS) },
   { name: 'slots', run: expireSlots },
@@ -64,15 +63,13 @@ export function startTasks(
   const away = new Set<Task>();
   const runAll = async () => {
     for (const [i, task] of [...tasks, ...more].entries()) {
-      const runOnce = (tx: Tx) => runLocked(tx, i, task, config);
+      const runOnce = (tx: Tx) => runLocked(tx, i, task, config, away.has(task));
       try {
-        while (!stopped && (await transaction(db, runOnce)));
-        await transaction(db, async (tx) => {
-          const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
-          if (!rows[0]!.got) return;
-          await task.run(tx, config, away.has(task));
-          if (away.delete(task)) log.info({ task: task.name }, 'a background task works again');
-        });
+        for (let more = true; more && !stopped; ) {
+          const { got, isMore } = await transaction(db, runOnce);
+          more = isMore;
+          if (got && away.delete(task)) log.info({ task: task.name }, 'a background task works again');
+        }
       } catch (error) {
         away.add(task);
         if (!stopped) log.warn({ task: task.name, err: error }, 'a background task failed; it is tried again');
@@ -99,10 +96,11 @@ export function startTasks(
   };
 }
 
-/** Whether there is more to do for this daemon. */
-async function runLocked(tx: Tx, i: number, task: Task, config: Config): Promise<boolean> {
+/** Whether this daemon did the task, and whether there is more to do for it. */
+async function runLocked(tx: Tx, i: number, task: Task, config: Config, away: boolean) {
   const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
-  return rows[0]!.got && (await task.run(tx, config)) === true;
+  const got = rows[0]!.got;
+  return { got, isMore: got && (await task.run(tx, config, away)) === true };
 }
 
 /** Heartbeats, too, can complete a state: what a report left open is finished here. */
@@ -123,13 +121,6 @@ async function advanceAll(tx: Tx): Promise<void> {
     rows.map(({ id }) => id),
   );
   await append(tx, revisions, events);
-}
-
-async function recountExpired(tx: Tx): Promise<void> {
-  const { rows } = await sql<{ node: string }>`
-    update finding set acknowledged_by = null, acknowledged_until = null, acknowledged_reason = null
-    where acknowledged_until < now() returning node`.execute(tx);
-  if (rows.length > 0) await countFindings(tx, [...new Set(rows.map(({ node }) => node))]);
 }
 
 async function cleanUp(tx: Tx): Promise<void> {

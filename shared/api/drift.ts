@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { expectations } from '../expectation.ts';
+import { policy, violation } from '../policy.ts';
 import { name } from '../sections/name.ts';
 import { nodeParam } from './nodes.ts';
-import { page, pageQuery, row, time, writeQuery } from './row.ts';
+import { asOf, page, pageQuery, row, time, writeQuery } from './row.ts';
 
 const model = z.string().min(1).max(500).describe('Manufacturer and product, as machinedb nodes shows them');
 const dry = writeQuery.pick({ dry_run: true });
@@ -49,7 +50,73 @@ const sibling = z.object({
 });
 export type Sibling = z.infer<typeof sibling>;
 
+const kind = z.enum(['missing', 'mismatch', 'unexpected', 'unknown']);
+const acknowledgement = z.object({
+  id: z.int(),
+  node: z.string(),
+  name: z.string(),
+  section: z.string(),
+  path: z.string(),
+  kind,
+  message: z.string().describe('Of the finding, as it was'),
+  by: z.string(),
+  reason: z.string(),
+  at: time,
+  until: time.optional(),
+  ended_at: time.optional().describe('Absent: it holds'),
+  ended: z.enum(['expired', 'changed', 'mended', 'replaced']).optional(),
+});
+export type Acknowledgement = z.infer<typeof acknowledgement>;
+const seconds = z
+  .int()
+  .min(0)
+  .max(30 * 86_400)
+  .optional();
+const grace = z
+  .strictObject({ missing: seconds, mismatch: seconds, unexpected: seconds, unknown: seconds })
+  .describe('Kind of finding → seconds that it may be there before it is alarmed; 0 when never set');
+
 export const driftRows = {
+  listAcknowledgements: row({
+    method: 'GET',
+    path: '/v1/acknowledgements',
+    summary: 'Who accepted which findings, and how that ended, newest first',
+    scope: 'read',
+    query: z.strictObject({
+      node: z.string().min(1).max(253).optional(),
+      open: z.stringbool().optional().describe('Only those that hold, or only those that ended'),
+      ...pageQuery,
+    }),
+    reply: page(acknowledgement),
+  }),
+  getGrace: row({
+    method: 'GET',
+    path: '/v1/findings/grace',
+    summary: 'How long findings may be there before they are alarmed',
+    scope: 'read',
+    reply: grace,
+  }),
+  putGrace: row({
+    method: 'PUT',
+    path: '/v1/findings/grace',
+    summary: 'Set how long findings may be there before they are alarmed, by kind; what is not named stays',
+    scope: 'write',
+    query: dry,
+    body: grace,
+    reply: grace,
+  }),
+  checkPolicy: row({
+    method: 'POST',
+    path: '/v1/check',
+    summary: 'Check assertions over nodes, some nodes at a time; writes nothing',
+    scope: 'read',
+    body: z.strictObject({ policy, as_of: asOf, cursor: pageQuery.cursor, limit: z.int().min(1).max(1000).optional() }),
+    reply: z.object({
+      nodes: z.record(z.string(), z.int()).describe('Assertion → nodes of this page that it is about'),
+      violations: z.array(violation),
+      next: z.string().optional(),
+    }),
+  }),
   listSiblings: row({
     method: 'GET',
     path: '/v1/siblings',

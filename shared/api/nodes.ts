@@ -85,6 +85,10 @@ export const finding = z.object({
   got: z.unknown().optional(),
   message: z.string(),
   first_seen: time,
+  alarmed: z
+    .boolean()
+    .optional()
+    .describe('It is older than the grace of its kind, and nobody acknowledged it; absent in the past'),
   acknowledged: z.object({ by: z.string(), until: time.optional(), reason: z.string() }).optional(),
 });
 export type Finding = z.infer<typeof finding>;
@@ -280,6 +284,7 @@ export const nodeRows = {
       role: name.optional(),
       acknowledged: z.stringbool().optional(),
       as_of: asOf,
+      alarmed: z.stringbool().optional().describe('Older than the grace of its kind, and not acknowledged'),
       ...pageQuery,
     }),
     reply: page(finding),
