@@ -35,12 +35,15 @@ export async function runCommand(
 ): Promise<void> {
   const definition: Row = api[command.operation];
   const flags = flagsOf(definition);
-  for (const name of [...(command.positionals ?? []), command.fromFile ?? '']) flags.delete(name);
+  for (const name of [...(command.positionals ?? []), command.fromFile ?? '', command.mayFile ?? ''])
+    flags.delete(name);
   const parsed = parseFlags(argv, flags, ownFlags);
   if (parsed.own.help === true) return terminal.out(help(command, definition, flags));
   const params = takePositionals(command, definition, parsed);
   if (command.fromFile !== undefined)
     parsed.body[command.fromFile] = readFile(parsed, command, terminal).replace(/\n$/, '');
+  if (command.mayFile !== undefined && parsed.own.file !== undefined)
+    parsed.body[command.mayFile] = readFile(parsed, command, terminal).replace(/\n$/, '');
   for (const [flag, { required, field, where }] of flags) {
     if (required && parsed[where][field] === undefined)
       throw new Failure(`${command.words} needs --${flag}`, exitCodes.usage);

@@ -23,6 +23,7 @@ import { seedRoutes } from './seed.ts';
 import { selfRoutes, sessionSocket } from './self.ts';
 import { serviceRoutes } from './service.ts';
 import { tokenRoutes } from './tokens.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** A handler for every row of the contract: one that is missing does not compile. */
 export const handlers: Handlers = {
@@ -44,6 +45,7 @@ export const handlers: Handlers = {
   ...eventRoutes,
   ...inventoryRoutes,
   ...tokenRoutes,
+  ...webhookRoutes,
   ...caRoutes,
   ...secretRoutes,
   ...serviceRoutes,

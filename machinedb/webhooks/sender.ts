@@ -1,0 +1,67 @@
+import type { Logger } from 'pino';
+import type { Db } from '../db.ts';
+import type { FeedReader } from '../feed/feed-reader.ts';
+import type { Kek } from '../trust/seal.ts';
+import { due, type RunOptions, runWebhook } from './run.ts';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Before the first attempt, and before each after one that failed (Standard Webhooks 1.0.0). */
+export const RETRIES_MS = [
+  ...[0, 5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR],
+  24 * HOUR,
+];
+export const TIMEOUT_MS = 15 * SECOND;
+/** A daemon that stands still for longer loses the endpoint to another; then a message may come twice. */
+export const LEASE_MS = MINUTE;
+
+/** Endpoints at most that are sent to at once by one daemon. */
+const AT_ONCE = 16;
+
+/** Sends webhooks what happens as long as it runs. Every daemon runs one; an endpoint is one's at a time. */
+export function startSender(
+  db: Db,
+  kek: Kek,
+  feed: FeedReader,
+  log: Logger,
+  options: RunOptions,
+): { stop(): Promise<void> } {
+  let stopped = false;
+  const running = new Map<string, Promise<void>>();
+  let looking = Promise.resolve();
+  let again = false;
+
+  const look = async () => {
+    const hooks = await db.selectFrom('webhook').selectAll().where(due(feed.epoch)).orderBy('next_at').execute();
+    for (const hook of hooks) {
+      if (stopped || running.size >= AT_ONCE) return;
+      if (running.has(hook.name)) continue;
+      const run = runWebhook(db, kek, feed.epoch, hook, options, () => stopped)
+        .catch((error) => warn(error, hook.name))
+        .finally(() => running.delete(hook.name));
+      running.set(hook.name, run);
+    }
+  };
+  const warn = (error: unknown, webhook?: string) => {
+    if (!stopped) log.warn({ webhook, err: error }, 'webhooks could not be sent; they are tried again');
+  };
+  // Every second, and at once when something happened.
+  const unsubscribe = feed.subscribe(() => {
+    if (again || stopped) return;
+    again = true;
+    looking = looking.then(async () => {
+      again = false;
+      if (!stopped) await look().catch((error) => warn(error));
+    });
+  });
+  return {
+    async stop() {
+      stopped = true;
+      unsubscribe();
+      await looking;
+      await Promise.all(running.values());
+    },
+  };
+}
