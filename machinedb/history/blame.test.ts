@@ -39,6 +39,7 @@ test('a value is told with its layer, who said it, when and why, and what brough
     { path, wins: true },
     { path, wins: false },
     { path: '/hostname/hostname', layer: `node/${id}`, value: 'g1', wins: true },
+    { path: '/hostname/hostname', layer: 'role/gpu', value: null, wins: false },
     {
       side: 'wanted',
       path: '/hostname',

@@ -15,7 +15,7 @@ export const RETRIES_MS = [
 ];
 export const TIMEOUT_MS = 15 * SECOND;
 /** A daemon that stands still for longer loses the endpoint to another; then a message may come twice. */
-export const LEASE_MS = MINUTE;
+export const LEASE_MS = 20 * SECOND;
 
 /** Endpoints at most that are sent to at once by one daemon. */
 const AT_ONCE = 16;

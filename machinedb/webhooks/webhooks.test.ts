@@ -194,12 +194,13 @@ test('410 disables at once, and a redirect is not followed', async () => {
 test('two daemons send each message once, and one that stands still gives it up', async () => {
   await put('ops', { kinds: ['n'] });
   // A daemon that was stopped in the middle (105: SIGSTOP) still holds the endpoint.
-  const lease = { lease: randomUUID(), lease_until: new Date(Date.now() + 700) };
+  const lease = { lease: randomUUID(), lease_until: new Date(Date.now() + 60_000) };
   await db.updateTable('webhook').set(lease).execute();
   start();
   start();
   for (let n = 0; n < 40; n++) await act('n', { n });
   expect(receiver.got).toHaveLength(0);
+  await db.updateTable('webhook').set({ lease_until: new Date() }).execute();
   await arrived(40);
   expect(ns()).toEqual(Array.from({ length: 40 }, (_, n) => n));
   // It comes back: what it writes down under its old lease changes nothing.
