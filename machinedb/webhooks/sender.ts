@@ -17,6 +17,8 @@ export const TIMEOUT_MS = 15 * SECOND;
 /** A daemon that stands still for longer loses the endpoint to another; then a message may come twice. */
 export const LEASE_MS = 20 * SECOND;
 
+/** How long news wait for others to be looked at with them. */
+const SOON_MS = 100;
 /** Endpoints at most that are sent to at once by one daemon. */
 const AT_ONCE = 16;
 
@@ -31,7 +33,7 @@ export function startSender(
   let stopped = false;
   const running = new Map<string, Promise<void>>();
   let looking = Promise.resolve();
-  let again = false;
+  let soon: NodeJS.Timeout | undefined;
 
   const look = async () => {
     const hooks = await db.selectFrom('webhook').selectAll().where(due(feed.epoch)).orderBy('next_at').execute();
@@ -47,19 +49,19 @@ export function startSender(
   const warn = (error: unknown, webhook?: string) => {
     if (!stopped) log.warn({ webhook, err: error }, 'webhooks could not be sent; they are tried again');
   };
-  // Every second, and at once when something happened.
+  // Every second, and soon after something happened: what happens meanwhile shares one look.
   const unsubscribe = feed.subscribe(() => {
-    if (again || stopped) return;
-    again = true;
-    looking = looking.then(async () => {
-      again = false;
-      if (!stopped) await look().catch((error) => warn(error));
-    });
+    if (soon !== undefined || stopped) return;
+    soon = setTimeout(() => {
+      soon = undefined;
+      looking = looking.then(look).catch((error) => warn(error));
+    }, SOON_MS);
   });
   return {
     async stop() {
       stopped = true;
       unsubscribe();
+      clearTimeout(soon);
       await looking;
       await Promise.all(running.values());
     },
