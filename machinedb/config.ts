@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type Loader, loaders } from '../pxe/dhcp/boot-file.ts';
 import { type RelayedSubnet, readSubnets } from '../pxe/dhcp/subnets.ts';
+import { canonicalIp, networkOf } from '../shared/ip.ts';
 import { serversOf } from './failover/servers.ts';
 
 const duration = (ms: number) => z.coerce.number().int().min(1).default(ms);
@@ -83,6 +84,13 @@ const settings = z.object({
   MACHINEDB_PXE_LEASE_S: z.coerce.number().int().min(10).default(3600),
   MACHINEDB_PXE_LOADER: z.enum(loaders).default('ipxe'),
   MACHINEDB_PXE_LOADERS: z.string().min(1).default('/usr/lib/ipxe'),
+  MACHINEDB_WEBHOOK_ALLOW: z
+    .string()
+    .refine(
+      (text) => listOf(z.union([z.cidrv4(), z.cidrv6()]), ',')(text),
+      'expected networks in CIDR notation with commas between',
+    )
+    .optional(),
   MACHINEDB_STATE_LIMIT_SCALE: z.coerce.number().positive().default(1),
   MACHINEDB_SIBLINGS_LEAST: z.coerce.number().int().min(2).default(5),
   MACHINEDB_SIBLINGS_SHARE: z.coerce.number().gt(0.5).max(1).default(0.8),
@@ -138,6 +146,8 @@ export interface Config {
   readonly stateLimitScale: number;
   /** Machines that have to be alike, and the share of them that is most, before the others are odd. */
   readonly siblings: { least: number; share: number };
+  /** Networks (CIDR) that webhooks may be in besides public addresses. */
+  readonly webhookAllow: readonly string[];
   /** How long a node may apply, besides the time that its intent gives a change to be confirmed in. */
   readonly applyLimitMs: number;
   /** Folder of images: their manifests, and files/ by SHA-256. */
@@ -185,10 +195,17 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     stateLimitScale: s.MACHINEDB_STATE_LIMIT_SCALE,
     siblings: { least: s.MACHINEDB_SIBLINGS_LEAST, share: s.MACHINEDB_SIBLINGS_SHARE },
     applyLimitMs: s.MACHINEDB_APPLY_LIMIT_MS,
+    webhookAllow: (s.MACHINEDB_WEBHOOK_ALLOW?.split(',') ?? []).map(toNetwork),
     imageDirectory: resolve(s.MACHINEDB_IMAGES ?? join(s.MACHINEDB_STATE, 'images')),
     pciIds: resolve(s.MACHINEDB_PCI_IDS),
     pxe: pxeOf(s),
   });
+}
+
+/** A network in its one form, without host bits. */
+function toNetwork(cidr: string): string {
+  const [address = '', length] = cidr.split('/');
+  return networkOf(canonicalIp(address)!, Number(length));
 }
 
 /** Settings of the boot service that mean nothing beside another. */

@@ -22,6 +22,8 @@ import { ensureOperatorToken } from './trust/operator-token.ts';
 import { openServerTls } from './trust/server-tls.ts';
 import { createMetrics } from './watch/metrics.ts';
 import { startTasks } from './watch/tasks.ts';
+import { systemResolve } from './webhooks/address.ts';
+import { LEASE_MS, RETRIES_MS, startSender, TIMEOUT_MS } from './webhooks/sender.ts';
 
 export interface DaemonOptions {
   config: Config;
@@ -73,6 +75,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     cleanUp.push(() => feed.close());
     const sessions = createSessions(db, feed);
     cleanUp.push(() => sessions.close());
+    const sender = startSender(db, keys.kek, feed, log, {
+      ...{ retriesMs: RETRIES_MS, timeoutMs: TIMEOUT_MS, leaseMs: LEASE_MS, allowed: config.webhookAllow },
+      ...{ resolve: systemResolve, random, now },
+    });
+    cleanUp.push(() => sender.stop());
     const tasks = startTasks(db, config, log, random, [{ name: 'places', run: (tx) => takePlace(tx, keys) }]);
     cleanUp.push(() => tasks.stop());
     const pciNames = pciNamesFrom(config.pciIds);

@@ -391,6 +391,25 @@ export interface Database {
     ended_at: OptionalTime;
     ended: 'expired' | 'changed' | 'mended' | 'replaced' | null;
     told: Generated<boolean>;
+  webhook: {
+    name: string;
+    url: string;
+    kinds: string[];
+    description: string | null;
+    epoch: string;
+    cursor: number;
+    state: Generated<'active' | 'disabled'>;
+    attempts: Generated<number>;
+    next_at: Time;
+    lease: string | null;
+    lease_until: OptionalTime;
+    delivered: Generated<number>;
+    delivered_at: OptionalTime;
+    tried_at: OptionalTime;
+    last_status: number | null;
+    last_error: string | null;
+    created_by: string;
+    created_at: Time;
   };
   idempotency: { actor: string; key: string; request: string; status: number; reply: Json; at: Time };
 }

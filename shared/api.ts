@@ -19,6 +19,7 @@ import { rolloutRows } from './api/rollout.ts';
 import type { Row } from './api/row.ts';
 import { seedRows } from './api/seed.ts';
 import { serviceRows } from './api/service.ts';
+import { webhookRows } from './api/webhooks.ts';
 
 /** The contract: every endpoint there is, by operation name. */
 export const api = {
@@ -41,6 +42,7 @@ export const api = {
   ...seedRows,
   ...driftRows,
   ...serviceRows,
+  ...webhookRows,
 };
 export type Api = typeof api;
 export type Operation = keyof Api;

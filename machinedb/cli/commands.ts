@@ -10,6 +10,8 @@ export interface Command {
   columns?: string[];
   /** Field of the body that is read from --file (standard input: -), since it must not stand in a flag. */
   fromFile?: string;
+  /** The same, where it may be left out. */
+  mayFile?: string;
 }
 
 const nodeColumns = ['name', 'state', 'health', 'role', 'site', 'rack', 'unit', 'model', 'addresses', 'findings'];
@@ -200,6 +202,17 @@ export const commands: Command[] = [
   },
   { words: 'retention put', operation: 'putRetention', positionals: ['section'] },
   { words: 'retention delete', operation: 'deleteRetention', positionals: ['section'] },
+  {
+    words: 'webhook list',
+    operation: 'listWebhooks',
+    columns: ['name', 'state', 'url', 'kinds', 'delivered', 'attempts', 'last_error'],
+  },
+  { words: 'webhook show', operation: 'getWebhook', positionals: ['webhook'] },
+  { words: 'webhook put', operation: 'putWebhook', positionals: ['webhook'], mayFile: 'secret' },
+  { words: 'webhook rotate', operation: 'rotateWebhook', positionals: ['webhook'], mayFile: 'secret' },
+  { words: 'webhook delete', operation: 'deleteWebhook', positionals: ['webhook'] },
+  { words: 'webhook test', operation: 'testWebhook', positionals: ['webhook'] },
+  { words: 'webhook resume', operation: 'resumeWebhook', positionals: ['webhook'] },
   { words: 'ca show', operation: 'getCa', columns: ['generation', 'status', 'pin', 'created_at'] },
   { words: 'ca rotate', operation: 'rotateCa', columns: ['generation', 'status', 'pin', 'created_at'] },
 ];

@@ -36,7 +36,8 @@ export async function runCommand(
   const definition: Row = api[command.operation];
   const flags = flagsOf(definition);
   const fromFile = flags.get(command.fromFile ?? '');
-  for (const name of [...(command.positionals ?? []), command.fromFile ?? '']) flags.delete(name);
+  for (const name of [...(command.positionals ?? []), command.fromFile ?? '', command.mayFile ?? ''])
+    flags.delete(name);
   const parsed = parseFlags(argv, flags, ownFlags);
   if (parsed.own.help === true) return terminal.out(help(command, definition, flags));
   const params = takePositionals(command, definition, parsed);
@@ -44,6 +45,8 @@ export async function runCommand(
     const text = readFile(parsed, command, terminal).replace(/\n$/, '');
     parsed.body[fromFile.field] = fromFile.type === 'json' ? parseJson(text, String(parsed.own.file)) : text;
   }
+  if (command.mayFile !== undefined && parsed.own.file !== undefined)
+    parsed.body[command.mayFile] = readFile(parsed, command, terminal).replace(/\n$/, '');
   for (const [flag, { required, field, where }] of flags) {
     if (required && parsed[where][field] === undefined)
       throw new Failure(`${command.words} needs --${flag}`, exitCodes.usage);

@@ -39,7 +39,12 @@ test('a value is told with its layer, who said it, when and why, and what brough
     { path, wins: true },
     { path, wins: false },
     { path: '/hostname/hostname', layer: `node/${id}`, value: 'g1', wins: true },
-    { side: 'wanted', path: '/hostname', value: { hostname: 'g1', domain: 'gpu.example.org' } },
+    { path: '/hostname/hostname', layer: 'role/gpu', value: null, wins: false },
+    {
+      side: 'wanted',
+      path: '/hostname',
+      value: { hostname: 'g1', domain: 'gpu.example.org', fqdn: 'g1.gpu.example.org' },
+    },
   ]);
 });
 

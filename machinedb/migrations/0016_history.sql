@@ -7,6 +7,7 @@ create table finding_past (
   valid tstzrange not null
 );
 create unique index finding_past_open on finding_past (finding) where upper_inf(valid);
+create index finding_past_finding on finding_past (finding);
 create index finding_past_node on finding_past (node);
 create index finding_past_valid on finding_past using gist (valid);
 
@@ -68,6 +69,10 @@ create constraint trigger finding_went after delete on finding deferrable initia
 insert into finding_past (finding, node, data, valid)
   select id, node, to_jsonb(f), tstzrange(first_seen, null) from finding f;
 
+-- Who stood in a rack is asked of wanted states; what may be dropped, by the end of its time.
+create index revision_place on revision ((data #>> '{wanted,placement,site}'), (data #>> '{wanted,placement,rack}'))
+  where side = 'derived' and section = 'wanted';
+create index revision_ended on revision (side, section, upper(valid)) where not upper_inf(valid);
 -- Racks of the past are read from their events.
 create index event_rack on event (subject, seq) where kind in ('rack.put', 'rack.deleted');
 

@@ -104,10 +104,11 @@ async function readSections(
   return found;
 }
 
+/** Subject → time of the last report that changed something: what it said was in force then. */
 async function readReports(db: Reader, time: string, subjects: string[] | undefined): Promise<Map<string, Date>> {
   const { rows } = await sql<{ subject: string; at: Date }>`
     select subject, max(at) as at from revision
-    where side = 'observed' and at <= ${time}::timestamptz
+    where side = 'observed' and valid @> ${time}::timestamptz
       and (${subjects ?? null}::text[] is null or subject = any(${subjects ?? null}::text[]))
     group by subject`.execute(db);
   return new Map(rows.map(({ subject, at }) => [subject, at]));

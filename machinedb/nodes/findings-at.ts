@@ -49,20 +49,24 @@ export async function findingsAt(db: Reader, time: string, filter: PastFilter = 
   const { rows } = await sql<{ data: Kept; name: string }>`
     select p.data, coalesce(w.data #>> '{wanted,hostname,hostname}' || coalesce('.' || (w.data #>> '{wanted,hostname,domain}'), ''),
       o.data ->> 'fqdn', o.data ->> 'hostname', p.node::text) as name
-    from finding_past p join node on node.id = p.node
+    from (
+      select p.finding, p.node, p.data from finding_past p
+      where p.valid @> ${time}::timestamptz and exists (select from node where id = p.node)
+        and (${node ?? null}::uuid is null or p.node = ${node ?? null}::uuid)
+        and (${after ?? null}::bigint is null or p.finding > ${after ?? null}::bigint)
+        and (${section ?? null}::text is null or p.data ->> 'section' = ${section ?? null})
+        and (${severity ?? null}::text is null or p.data ->> 'severity' = ${severity ?? null})
+        and (not ${wide}::boolean or exists (select from revision w where w.subject = 'node/' || p.node and w.side = 'derived'
+          and w.section = 'wanted' and w.valid @> ${time}::timestamptz
+          and (${site ?? null}::text is null or w.data #>> '{wanted,placement,site}' = ${site ?? null})
+          and (${role ?? null}::text is null or w.data #>> '{wanted,role,name}' = ${role ?? null})))
+        and (${acknowledged ?? null}::boolean is null or ${acknowledgedAt(time)} = ${acknowledged ?? null}::boolean)
+      order by p.finding limit ${limit ?? null}) as p
     left join revision w on w.subject = 'node/' || p.node and w.side = 'derived' and w.section = 'wanted'
       and w.valid @> ${time}::timestamptz
     left join revision o on o.subject = 'node/' || p.node and o.side = 'observed' and o.section = 'hostname'
       and o.source = 'agent' and o.valid @> ${time}::timestamptz
-    where p.valid @> ${time}::timestamptz
-      and (${node ?? null}::uuid is null or p.node = ${node ?? null}::uuid)
-      and (${after ?? null}::bigint is null or p.finding > ${after ?? null}::bigint)
-      and (${section ?? null}::text is null or p.data ->> 'section' = ${section ?? null})
-      and (${severity ?? null}::text is null or p.data ->> 'severity' = ${severity ?? null})
-      and (not ${wide}::boolean or (${site ?? null}::text is null or w.data #>> '{wanted,placement,site}' = ${site ?? null})
-        and (${role ?? null}::text is null or w.data #>> '{wanted,role,name}' = ${role ?? null}))
-      and (${acknowledged ?? null}::boolean is null or ${acknowledgedAt(time)} = ${acknowledged ?? null}::boolean)
-    order by p.finding limit ${limit ?? null}`.execute(db);
+    order by p.finding`.execute(db);
   return rows.map(({ data, name }) => toFinding(data, name));
 }
 

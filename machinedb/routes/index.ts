@@ -32,6 +32,7 @@ import { selfRoutes, sessionSocket } from './self.ts';
 import { serviceRoutes } from './service.ts';
 import { siblingRoutes } from './siblings.ts';
 import { tokenRoutes } from './tokens.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** A handler for every row of the contract: one that is missing does not compile. */
 export const handlers: Handlers = {
@@ -62,6 +63,7 @@ export const handlers: Handlers = {
   ...eventRoutes,
   ...inventoryRoutes,
   ...tokenRoutes,
+  ...webhookRoutes,
   ...caRoutes,
   ...secretRoutes,
   ...serviceRoutes,

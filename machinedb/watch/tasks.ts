@@ -9,7 +9,6 @@ import { append } from '../feed/feed.ts';
 import { clearNews } from '../feed/node-changes.ts';
 import { judgeSome } from '../groups/judge.ts';
 import { dropOld } from '../history/retention.ts';
-import { countFindings } from '../intent/findings.ts';
 import { rebuildOldParts } from '../parts/rebuild.ts';
 import { closeExpired } from '../rescue/close.ts';
 import { expireSlots } from '../rollout/expire.ts';
