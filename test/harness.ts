@@ -121,13 +121,14 @@ async function createDatabase(): Promise<{ url: string; drop: () => Promise<void
   };
 }
 
-/** Starts one daemon; `inside` is the program and arguments before its own. */
+/** Starts one daemon, of this release or of another's `tree`; `inside` is the program and arguments before its own. */
 export async function startProcess(
   stateDirectory: string,
   inside: string[],
   environment: NodeJS.ProcessEnv,
+  tree = root,
 ): Promise<DaemonProcess> {
-  const [program, ...args] = [...inside, process.execPath, join(root, 'machinedb/main.ts')];
+  const [program, ...args] = [...inside, process.execPath, join(tree, 'machinedb/main.ts')];
   const child = spawn(program!, args, {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],

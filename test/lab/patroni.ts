@@ -95,7 +95,13 @@ export async function startCluster(directory: string): Promise<DatabaseCluster> 
   chmodSync(directory, 0o755);
   const of = (name: string) => members.find((member) => member.name === name)!;
   const killPostgres = (name: string) => {
-    for (const pid of processesOf(of(name).data)) process.kill(pid, 'SIGKILL');
+    for (const pid of processesOf(of(name).data)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended with its parent.
+      }
+    }
   };
   const cluster: DatabaseCluster = {
     url: `postgresql://machinedb:${passwords.machinedb}@${members.map(({ address }) => address).join(',')}/machinedb?target_session_attrs=read-write`,
@@ -124,7 +130,7 @@ export async function startCluster(directory: string): Promise<DatabaseCluster> 
         try {
           killPostgres(name);
         } catch {
-          // It has no data, or ended meanwhile.
+          // It has no data yet.
         }
         for (let i = 0; i < 100 && runs(data); i++) await sleep(50);
       }
