@@ -90,10 +90,11 @@ async function readSections(db: Reader, time: string, subjects: string[] | undef
   return found;
 }
 
+/** The last revision of a subject until then is one that held then: whatever ended it came later. So the past before is not read. */
 async function readReports(db: Reader, time: string, subjects: string[] | undefined): Promise<Map<string, Date>> {
   const { rows } = await sql<{ subject: string; at: Date }>`
     select subject, max(at) as at from revision
-    where side = 'observed' and at <= ${time}::timestamptz
+    where side = 'observed' and valid @> ${time}::timestamptz
       and (${subjects ?? null}::text[] is null or subject = any(${subjects ?? null}::text[]))
     group by subject`.execute(db);
   return new Map(rows.map(({ subject, at }) => [subject, at]));
