@@ -391,6 +391,7 @@ export interface Database {
     ended_at: OptionalTime;
     ended: 'expired' | 'changed' | 'mended' | 'replaced' | null;
     told: Generated<boolean>;
+  };
   webhook: {
     name: string;
     url: string;

@@ -46,3 +46,16 @@ create index node_now_health on node_now ((case
   when findings > 0 then 'drifted'
   else 'ok' end), node);
 drop index node_now_role;
+
+-- What lists look for by a part of it (q): everything that names a machine, in lower case.
+create extension if not exists pg_trgm;
+alter table node_now add column search text;
+create function search_of_node() returns trigger language plpgsql as $$
+begin
+  new.search := lower(concat_ws(E'\n', new.node, new.fqdn, new.observed_name, new.serial, new.model, array_to_string(new.macs, E'\n')));
+  return new;
+end $$;
+create trigger search_of_node before insert or update of fqdn, observed_name, serial, model, macs on node_now
+  for each row execute function search_of_node();
+update node_now set macs = macs;
+create index node_now_search on node_now using gin (search gin_trgm_ops);

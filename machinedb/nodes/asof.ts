@@ -104,7 +104,7 @@ async function readSections(
   return found;
 }
 
-/** Subject → time of the last report that changed something: what it said was in force then. */
+/** The last revision of a subject until then is one that held then: whatever ended it came later. So the past before is not read. */
 async function readReports(db: Reader, time: string, subjects: string[] | undefined): Promise<Map<string, Date>> {
   const { rows } = await sql<{ subject: string; at: Date }>`
     select subject, max(at) as at from revision

@@ -28,11 +28,8 @@ export async function listNodes(db: Reader, query: Query): Promise<{ items: Node
   if (query.tag !== undefined) select = select.where(sql<boolean>`n.tags @> array[${query.tag}]::text[]`);
   if (query.group !== undefined) select = select.where(sql<boolean>`n.groups @> array[${query.group}]::text[]`);
   if (query.q !== undefined) {
-    const pattern = `%${query.q.replace(/[\\%_]/g, '\\$&')}%`;
-    select = select.where(
-      sql<boolean>`concat_ws(E'\\n', node.id, n.fqdn, n.observed_name, n.serial, n.model, array_to_string(n.macs, E'\\n'))
-        ilike ${pattern}`,
-    );
+    const pattern = `%${query.q.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+    select = select.where(sql<boolean>`n.search like ${pattern}`);
   }
   return toPage(await select.execute(), limit, ({ id }) => id, toNode);
 }

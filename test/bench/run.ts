@@ -1,4 +1,5 @@
-// npm run bench [NAME...]: measures and prints figures, each beside a yardstick measured in the same run.
+// npm run bench [NAME...] [SIZE]: measures and prints figures, each beside a yardstick measured in the same run. SIZE is for fleet: how
+// many nodes.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,13 +14,14 @@ import { bootFiles } from './boot-files.ts';
 import { bootServices } from './boot-services.ts';
 import { facts } from './facts.ts';
 import { failover } from './failover.ts';
+import { fleet } from './fleet.ts';
 import { fuzz } from './fuzz.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
 import { registrations } from './registrations.ts';
 import { revisions } from './revisions.ts';
 
-const benches: Record<string, () => Promise<void>> = {
+const benches: Record<string, (size?: number) => Promise<void>> = {
   heartbeats,
   registrations,
   revisions,
@@ -34,10 +36,15 @@ const benches: Record<string, () => Promise<void>> = {
   'boot-decisions': bootDecisions,
   failover,
   fuzz,
+  fleet,
 };
 
 process.chdir(join(import.meta.dirname, '../..'));
-const names = process.argv.slice(2);
+const [sizes, names] = [true, false].map((is) => process.argv.slice(2).filter((text) => /^\d+$/.test(text) === is)) as [
+  string[],
+  string[],
+];
+const size = sizes[0] === undefined ? undefined : Number(sizes[0]);
 const unknown = names.find((name) => !(name in benches));
 if (unknown !== undefined) {
   console.error(`there is no bench "${unknown}": there are ${Object.keys(benches).join(', ')}`);
@@ -57,7 +64,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 try {
   for (const name of names.length === 0 ? Object.keys(benches) : names) {
     console.log(`\n${name}`);
-    await benches[name]!();
+    await benches[name]!(size);
   }
 } finally {
   await cleanUp();

@@ -12,6 +12,14 @@ export interface Yardstick {
   close(): Promise<void>;
 }
 
+/** A server's certificate like a daemon's, and its key, PEM. */
+export async function makeCertificate(): Promise<{ key: string; cert: string }> {
+  const now = Date.now();
+  const { value, public: made } = await createAuthority(now);
+  const authority = { ...made, cross: undefined, generation: 1, createdAt: new Date(now), key: value };
+  return await issueServer([authority], [], now);
+}
+
 /**
  * Starts echo.ts as a process of its own, with a certificate like a daemon's.
  *
@@ -19,10 +27,7 @@ export interface Yardstick {
  */
 export async function startYardstick(file = ''): Promise<Yardstick> {
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-echo-'));
-  const now = Date.now();
-  const { value, public: made } = await createAuthority(now);
-  const authority = { ...made, cross: undefined, generation: 1, createdAt: new Date(now), key: value };
-  const { key, cert } = await issueServer([authority], [], now);
+  const { key, cert } = await makeCertificate();
   const files = Object.entries({ key, cert, file }).map(([name, text]) => {
     writeFileSync(join(directory, name), text, { mode: 0o600 });
     return join(directory, name);

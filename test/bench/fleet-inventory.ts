@@ -1,0 +1,144 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import pg from 'pg';
+import { selectNodes } from '../../machinedb/nodes/node-view.ts';
+import { freePort } from '../../pxe/testing.ts';
+import type { DaemonProcess, Harness } from '../harness.ts';
+import { startNginx } from '../lab/nginx.ts';
+import { idOf, type Seeded } from './fleet-seed.ts';
+import { alternate, median, show, showRatio, time } from './measure.ts';
+import { memoryOf } from './processor.ts';
+import { makeCertificate } from './yardstick.ts';
+
+const ROUNDS = 5;
+
+interface Fetched {
+  etag: string;
+  bytes: number;
+  /** Milliseconds to the head of the answer, and to its end. */
+  head: number;
+  whole: number;
+}
+
+/** The Ansible inventory of a seeded fleet: cold, kept, unchanged, fresh after a change, and as it was. */
+export async function fleetInventory(harness: Harness, { db }: Seeded): Promise<void> {
+  const daemon = () => harness.daemons[0];
+  const compiled = selectNodes(db)
+    .select(['node.revoked_at', sql<unknown>`n.observed -> 'network'`.as('network')])
+    .compile();
+  const client = new pg.Client(harness.databaseUrl);
+  await client.connect();
+  const rows = async () => JSON.stringify((await client.query(compiled.sql, [...compiled.parameters])).rows);
+  await rows();
+  const memory: number[] = [];
+  const cold = await alternate(3, {
+    inventory: async () => {
+      await harness.kill(0);
+      await harness.start(0);
+      const before = memoryOf(daemon().process.pid!);
+      const { whole } = await inventory(daemon());
+      memory.push((memoryOf(daemon().process.pid!) - before) / 1e6);
+      return whole;
+    },
+    rows: () => time(rows),
+  });
+  await client.end();
+  const { etag, bytes } = await inventory(daemon());
+  console.log(`  a body of ${(bytes / 1e6).toFixed(1)} MB`);
+  show('cold: first request of a daemon just started', cold.inventory, 'ms');
+  show('the rows of lists by node-postgres, as JSON', cold.rows, 'ms');
+  showRatio('cold / rows (aim 1.5)', cold.inventory, cold.rows);
+  show('memory that the daemon has more after it (aim 500)', memory, 'MB');
+  await againstNginx(daemon(), etag, bytes);
+  await afterChange(harness);
+  await inThePast(daemon(), cold.inventory);
+}
+
+async function againstNginx(daemon: DaemonProcess, etag: string, bytes: number): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'machinedb-bench-'));
+  const { key, cert } = await makeCertificate();
+  for (const [name, text] of Object.entries({ key, cert, 'body.json': Buffer.alloc(bytes, 'x') }))
+    writeFileSync(join(directory, name), text, { mode: 0o600 });
+  mkdirSync(join(directory, 'files'));
+  const [front, tls] = [await freePort(), await freePort()];
+  const more = `server { listen 127.0.0.1:${tls} ssl; ssl_protocols TLSv1.3; ssl_certificate ${directory}/cert;
+    ssl_certificate_key ${directory}/key; location / { alias ${directory}/; } }`;
+  const files = join(directory, 'files');
+  const nginx = await startNginx(join(directory, 'nginx'), { port: front, upstream: front, files, more });
+  try {
+    const file = () => fetch(`https://127.0.0.1:${tls}/body.json`, { rejectUnauthorized: false });
+    await file();
+    const warm = await alternate(ROUNDS, {
+      kept: async () => (await inventory(daemon)).whole,
+      file: async () => (await file()).whole,
+      unchanged: async () => (await inventory(daemon, etag)).whole,
+    });
+    show('kept body', warm.kept, 'ms');
+    show('a file of its size by nginx, TLS', warm.file, 'ms');
+    showRatio('kept / nginx (aim 1.5)', warm.kept, warm.file);
+    show('304 (aim 5)', warm.unchanged, 'ms');
+  } finally {
+    await nginx.close();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** The other daemon is asked, which did not see the change itself. */
+async function afterChange(harness: Harness): Promise<void> {
+  const [first, other] = harness.daemons;
+  await inventory(other);
+  const [heads, wholes]: number[][] = [[], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    const { etag } = await inventory(other);
+    const body = { state: 'maintenance', reason: 'bench' } as const;
+    await first.client.call('setNodeState', { params: { node: idOf(round) }, body });
+    const fresh = await inventory(other, etag);
+    if (fresh.etag === etag) throw new Error('the inventory did not change');
+    heads!.push(fresh.head);
+    wholes!.push(fresh.whole);
+  }
+  show('after one node changed: head with another ETag (aim 100)', heads!, 'ms');
+  show('after one node changed: the whole body', wholes!, 'ms');
+}
+
+async function inThePast(daemon: DaemonProcess, cold: number[]): Promise<void> {
+  const then = new Date().toISOString();
+  const past: number[] = [];
+  for (let round = 0; round < 3; round++) past.push((await inventory(daemon, undefined, `?as_of=${then}`)).whole);
+  show('as of a time', past, 'ms');
+  console.log(`  ${'as of / cold (aim 3)'.padEnd(46)} ${(median(past) / median(cold)).toPrecision(3)}`);
+}
+
+async function inventory({ connection, url }: DaemonProcess, etag?: string, query = ''): Promise<Fetched> {
+  const headers = {
+    authorization: `Bearer ${connection.token}`,
+    ...(etag === undefined ? {} : { 'if-none-match': etag }),
+  };
+  return await fetch(`${url}/v1/ansible/inventory${query}`, { headers, ca: connection.ca, servername: 'machinedb' });
+}
+
+const keepAlive = new https.Agent({ keepAlive: true });
+
+async function fetch(url: string, options: https.RequestOptions): Promise<Fetched> {
+  const { promise, resolve, reject } = Promise.withResolvers<Fetched>();
+  const start = performance.now();
+  https
+    .get(url, { agent: keepAlive, ...options }, (incoming) => {
+      const head = performance.now() - start;
+      let bytes = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      incoming.on('error', reject);
+      incoming.on('end', () => {
+        const { statusCode } = incoming;
+        if (statusCode !== 200 && statusCode !== 304) reject(new Error(`${url} answered ${statusCode}`));
+        resolve({ etag: incoming.headers.etag ?? '', bytes, head, whole: performance.now() - start });
+      });
+    })
+    .on('error', reject);
+  return await promise;
+}
