@@ -9,6 +9,7 @@ import { exitCodeOf, exitCodes, Failure } from './failure.ts';
 import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
+import { runMove } from './move.ts';
 import { runPxeCheck } from './pxe-check.ts';
 import { runRack } from './rack.ts';
 import { runRescue } from './rescue.ts';
@@ -22,6 +23,7 @@ const others = [
   ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
+  ['move NODE=[[SITE/]RACK:]UNIT ...', 'Move nodes within racks and between them, all or none'],
   ['cable put|import', 'Intend cables: one, or many from a file'],
   ['port-place import FILE', 'Say where the machines at switch ports stand'],
   ['rack show [SITE/]RACK', 'Draw a rack, now or as it was (--as-of)'],
@@ -59,6 +61,7 @@ async function main(
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
+  if (first === 'move') return await runMove(client, argv.slice(1), terminal);
   if ((first === 'cable' && second === 'put') || ((first === 'cable' || first === 'port-place') && second === 'import'))
     return await runCabling(client, argv, terminal);
   if (first === 'rack' && (second === 'show' || second === 'power'))
