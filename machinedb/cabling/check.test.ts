@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import { expect, test } from 'vitest';
+import { plain } from '../cli/render.ts';
 import { transaction } from '../db.ts';
 import { withIntents } from '../testing/intents.ts';
 import { checkCabling } from './check.ts';
@@ -159,4 +161,22 @@ test('a port has one cable: a list is taken wholly or not, and two cables change
   });
   const { items } = await ask('listCables', { query: { switch: 'sw3' } });
   expect(items.map(({ name, nic, port }) => `${name} ${nic} ${port}`)).toEqual(['h eth1 p1', 'h eth0 p2']);
+});
+
+test('80, 81: neighbours without end, and texts that are no names, harm nobody else and no terminal', async () => {
+  const long = '\u{1f600}'.repeat(512);
+  const wild = { [long]: Object.fromEntries([1, 2].map((i) => [`${long}${i}`, { chassis_id: long, port_id: long }])) };
+  const many = Object.fromEntries(
+    Array.from({ length: 3000 }, (_, i) => [`v${i}`, { x: { system_name: `s${i}`, port_id: 'p' } }]),
+  );
+  await node({ lldp: { ...wild, ...many } });
+  const ansi = { system_name: 'sw\u001b[2J', port_id: '=cmd()' };
+  await named('j', [eth(12, ansi)]);
+  await put(cable('j', 'eth0', 'sw4', 'p1'));
+  const [found] = await findings();
+  expect(found!.message).toBe('eth0 of j is in port =cmd() of switch sw\u001b[2J: wanted port p1 of switch sw4');
+  expect(plain(found!.message)).toContain('switch sw\\x1b[2J: wanted');
+  const { rows } = await sql<{ most: number }>`
+    select max(n)::int as most from (select count(*) as n from neighbor group by node) as c`.execute(db);
+  expect(rows).toEqual([{ most: 1000 }]);
 });

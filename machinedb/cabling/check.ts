@@ -69,6 +69,6 @@ async function readHeard(tx: Tx, nodes: string[]): Promise<Heard[]> {
       (select jsonb_build_object('node', c.node, 'name', coalesce(n.fqdn, n.observed_name, n.node::text), 'nic', c.nic)
         from cable c join node_now n on n.node = c.node where ${mayHear} and ${hears(site)} order by c.node limit 1) as owner
     from neighbor h join node_now m on m.node = h.node where h.node = any (${nodes}::uuid[])
-    order by h.node, h.interface, h.neighbor`.execute(tx);
+    order by h.node, h.interface, h.switch, h.port`.execute(tx);
   return rows.map(({ own, owner, ...row }) => ({ ...row, own: own ?? undefined, owner: owner ?? undefined }));
 }

@@ -7,8 +7,6 @@ import type { Tx } from '../db.ts';
 interface Row {
   node: string;
   interface: string;
-  /** Key within the section. */
-  neighbor: string;
   mac: string | undefined;
   switches: string[];
   ports: string[];
@@ -17,24 +15,31 @@ interface Row {
   port: string;
 }
 
+/** Neighbours of one node that are looked at. */
+const MOST = 1000;
+
 type Neighbor = Lldp[string][string];
 
 /** What the interfaces of a node hear. A neighbour is known by its chassis id and its name; a port by its id and description. */
 export function neighborsOf(node: string, { lldp = {}, nics = {} }: { lldp?: Lldp; nics?: Nics }): Row[] {
   const macs = new Map(Object.values(nics).map(({ name, mac }) => [name, mac]));
-  return Object.entries(lldp).flatMap(([name, heard]) =>
-    Object.entries(heard).map(([key, neighbor]) => ({
-      ...{ node, interface: name, neighbor: key, mac: macs.get(name) },
+  const rows = Object.entries(lldp).flatMap(([name, heard]) =>
+    Object.values(heard).map((neighbor) => ({
+      ...{ node, interface: clip(name), mac: macs.get(name) },
       switches: known(neighbor.chassis_id, neighbor.system_name),
       ports: known(neighbor.port_id, neighbor.port_description),
-      switch: neighbor.system_name ?? neighbor.chassis_id ?? '',
-      port: portName(neighbor),
+      switch: clip(neighbor.system_name ?? neighbor.chassis_id ?? ''),
+      port: clip(portName(neighbor)),
     })),
   );
+  return rows.slice(0, MOST);
 }
 
+// What a machine sends is kept no longer than an LLDP frame could be (IEEE 802.1AB, 8.5: 255 octets), so that it fits an index.
+const clip = (text: string) => text.slice(0, 255);
+
 function known(...names: (string | undefined)[]): string[] {
-  return [...new Set(names.flatMap((name) => name?.trim().toLowerCase() || []))];
+  return [...new Set(names.flatMap((name) => clip(name?.trim().toLowerCase() ?? '') || []))];
 }
 
 /** Some switches tell a number or a MAC as port id, and the name that people know in the description. */
@@ -51,11 +56,9 @@ export async function storeNeighbors(tx: Tx, nodes: string[]): Promise<void> {
   const json = JSON.stringify(rows.flatMap(({ node, sections }) => neighborsOf(node, sections)));
   await sql`delete from neighbor where node = any (${nodes}::uuid[])`.execute(tx);
   await sql`
-    insert into neighbor (node, interface, neighbor, mac, switches, ports, switch, port)
-    select node, interface, neighbor, mac, switches, ports, switch, port from json_to_recordset(${json}::json) as
-      x(node uuid, interface text, neighbor text, mac text, switches text[], ports text[], switch text, port text)`.execute(
-    tx,
-  );
+    insert into neighbor (node, interface, mac, switches, ports, switch, port)
+    select node, interface, mac, switches, ports, switch, port from json_to_recordset(${json}::json) as
+      x(node uuid, interface text, mac text, switches text[], ports text[], switch text, port text)`.execute(tx);
 }
 
 /**

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Client } from '../../shared/client.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { parseFlags } from './flags.ts';
+import { readItems } from './items.ts';
 import { callAny, type Terminal } from './run.ts';
 
 const usage = `usage: machinedb cable put NODE NIC SWITCH PORT
@@ -31,23 +31,4 @@ export async function runCabling(connect: () => Client, argv: string[], terminal
   );
   const { stored } = reply as { stored: number };
   terminal.out(`${stored} ${dry ? 'would be stored' : 'stored'}`);
-}
-
-/** A list, or an object with a list `items`, as the lists of this program print it. */
-function readItems(file: string, terminal: Terminal): unknown {
-  const text = file === '-' ? terminal.readInput() : readText(file);
-  try {
-    const parsed = JSON.parse(text) as unknown;
-    return Array.isArray(parsed) ? parsed : (parsed as { items?: unknown }).items;
-  } catch (error) {
-    throw new Failure(`${file} is not JSON: ${(error as Error).message}`);
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new Failure(`${file} cannot be read: ${(error as Error).message}`);
-  }
 }

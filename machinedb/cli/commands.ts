@@ -86,7 +86,6 @@ export const commands: Command[] = [
   { words: 'site list', operation: 'listSites', columns: ['name', 'description'] },
   { words: 'site put', operation: 'putSite', positionals: ['site'] },
   { words: 'site delete', operation: 'deleteSite', positionals: ['site'] },
-  { words: 'move', operation: 'moveNodes' },
   { words: 'room list', operation: 'listRooms', columns: ['site', 'name', 'rows', 'description'] },
   { words: 'room put', operation: 'putRoom', positionals: ['site', 'room'] },
   { words: 'room delete', operation: 'deleteRoom', positionals: ['site', 'room'] },

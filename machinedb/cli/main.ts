@@ -13,6 +13,7 @@ import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
 import { runProfile } from './profile.ts';
+import { runMove } from './move.ts';
 import { runPxeCheck } from './pxe-check.ts';
 import { runQuarantineShow } from './quarantine.ts';
 import { runRack } from './rack.ts';
@@ -29,6 +30,7 @@ const others = [
   ['rescue NODE [--end]', 'Let one operator in by SSH, in the discovery image, until a time; or end that'],
   ['pxe check [INTERFACE]', 'Find what keeps machines from booting: ports, other DHCP servers, clock, disk, ...'],
   ['pxe --upstream URL', "Run a rack's relay: its boot service, which goes on while the service is away"],
+  ['move NODE=[[SITE/]RACK:]UNIT ...', 'Move nodes within racks and between them, all or none'],
   ['cable put|import', 'Intend cables: one, or many from a file'],
   ['port-place import FILE', 'Say where the machines at switch ports stand'],
   ['rack show [SITE/]RACK', 'Draw a rack, now or as it was (--as-of)'],
@@ -83,6 +85,7 @@ async function main(
   if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
     return await runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
+  if (first === 'move') return await runMove(client, argv.slice(1), terminal);
   if ((first === 'cable' && second === 'put') || ((first === 'cable' || first === 'port-place') && second === 'import'))
     return await runCabling(client, argv, terminal);
   if (first === 'rack' && (second === 'show' || second === 'power'))

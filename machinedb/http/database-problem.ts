@@ -71,6 +71,8 @@ const users: Record<string, string> = {
   placement: 'a node or device',
   room: 'a room',
   power_feed: 'a power feed',
+  device: 'a device',
+  port_place: 'a port whose place it is',
   allocation: 'an address that is given out',
   rack: 'a rack',
   network: 'a network',

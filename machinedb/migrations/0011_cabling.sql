@@ -16,14 +16,13 @@ create unique index cable_port on cable (switch, lower(port));
 create table neighbor (
   node uuid not null references node (id) on delete cascade,
   interface text not null,
-  neighbor text not null,
   mac text,
   switches text[] not null,
   ports text[] not null,
   switch text not null,
-  port text not null,
-  primary key (node, interface, neighbor)
+  port text not null
 );
+create index neighbor_node on neighbor (node);
 create index neighbor_switches on neighbor using gin (switches);
 
 -- A node whose neighbours or cables have changed since its cabling was looked at. It refers to no row, so that it locks none.

@@ -41,7 +41,8 @@ test('a write that cannot be done wholly is not done at all, and each error name
   ];
   await expect(move(items)).rejects.toMatchObject({
     status: 404,
-    message: '2 of 4 cannot be moved, so none is',
+    message:
+      '2 of 4 cannot be moved, so none is: nobody: there is no node "nobody" by id or intended FQDN: machinedb nodes lists them',
     errors: [
       {
         detail: 'nobody: there is no node "nobody" by id or intended FQDN: machinedb nodes lists them',
@@ -51,7 +52,7 @@ test('a write that cannot be done wholly is not done at all, and each error name
     ],
   });
   await expect(move([items[0]!, { node: d, rack: 'r9' }])).rejects.toMatchObject({
-    message: '1 of 2 cannot be moved, so none is',
+    message: expect.stringMatching(/^1 of 2 cannot be moved, so none is: .*there is no rack "r9"/),
     errors: [{ detail: expect.stringContaining(`${d}: there is no rack "r9"`), pointer: '/items/1' }],
   });
   await expect(move([items[0]!, { node: d, unit: 11 }])).rejects.toMatchObject({
@@ -60,7 +61,7 @@ test('a write that cannot be done wholly is not done at all, and each error name
   });
   await expect(move([items[1]!, { node: c, unit: 1 }])).rejects.toMatchObject({
     status: 409,
-    message: '2 of 2 cannot be moved, so none is',
+    message: expect.stringMatching(/^2 of 2 cannot be moved, so none is: .*taken by a.example.org/),
     errors: [
       { detail: `${d}: unit 3 of rack r1 in site ber is taken by a.example.org (units 3-4)`, pointer: '/items/0' },
       { detail: `${c}: unit 1 of rack r1 in site ber is taken by b.example.org (units 1-2)`, pointer: '/items/1' },
@@ -153,9 +154,9 @@ test('whatever several writers place, move and swap at once, nothing ever overla
       const rows = await db.selectFrom('placement').select('node').where('rack', 'in', ['p1', 'p2']).execute();
       expect(rows).toHaveLength(standing.length);
     }),
-    { numRuns: 15, seed: 7 },
+    { numRuns: 10, seed: 7 },
   );
-  expect(done).toBeGreaterThan(15);
+  expect(done).toBeGreaterThan(10);
 });
 
 /** The model: every twelfth of every unit of every face, by name. */

@@ -88,5 +88,7 @@ function refusedMoves(items: { node: string }[], refusals: Refusal[]): Problem {
     pointer: `/items/${i}`,
   }));
   const { code } = sorted[0]!.problem;
-  return new Problem(code, `${errors.length} of ${items.length} cannot be moved, so none is`, { errors });
+  return new Problem(code, `${errors.length} of ${items.length} cannot be moved, so none is: ${errors[0]!.detail}`, {
+    errors,
+  });
 }
