@@ -1,20 +1,17 @@
 import { sql } from 'kysely';
-import { canonical } from '../../shared/canonical.ts';
 import { enrolText } from '../../shared/enrol-text.ts';
 import type { Context } from '../context.ts';
 import { type Tx, transaction } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
-import { compare } from '../identity/compare.ts';
+import { isOtherHardware, keepHardware } from '../identity/hardware.ts';
 import { joinRescue } from '../rescue/join.ts';
-import type { Hardware } from '../schema.ts';
 import { fingerprintOf, isSigned, readPublicKey } from '../trust/node-key.ts';
 import { lockNode } from '../trust/node-state.ts';
 import { checkNonce } from '../trust/nonce.ts';
 import { autoApprove } from './auto-approve.ts';
 import { type Answer, answerFor, type Checked, type Claim, type Outcome } from './claim.ts';
-import { findMatches, hintsOf, lockHints, storeHints } from './hints.ts';
-import { identifying } from './match.ts';
+import { findMatches, hintsOf, lockHints } from './hints.ts';
 import { createNode } from './new-node.ts';
 import { bindNonce, useNonce } from './nonce-use.ts';
 import { isVouched, lockStale, replaceKey, requestRekey } from './rekey.ts';
@@ -138,37 +135,9 @@ async function knownKey(
   if (known.status === 'pending' && claim.previous?.node === id && (await isVouched(tx, checked))) {
     await replaceKey(tx, id, checked, 'rekeyed');
   }
-  if (known.status === 'current') await keepHardware(tx, id, node.hardware, claim.hardware);
+  if (known.status === 'current') await append(tx, [], await keepHardware(tx, id, node.hardware, claim.hardware));
   if (node.level === 'claimed') await autoApprove(tx, context.keys, id, checked);
   return await answerFor(tx, id, fingerprint);
-}
-
-/** Whether nothing is as on record, or only what an enclosure's machines share: then a key is a copy's. */
-function isOtherHardware(id: string, before: Hardware, now: Hardware): boolean {
-  const [had, has] = [hintsOf(before), hintsOf(now)];
-  if (had.length === 0 || has.length === 0) return false;
-  const known = { id, hardware: identifying(before) };
-  return (
-    !has.some((hint) => had.includes(hint)) || compare(identifying(now), known, new Set()).contradiction === 'twin'
-  );
-}
-
-/** A machine whose parts are replaced one by one stays known: what it is now is on record, what it was is in its history. */
-async function keepHardware(tx: Tx, id: string, before: Hardware, claimed: Hardware): Promise<void> {
-  const now = identifying(claimed);
-  // An older agent that tells less has lost nothing.
-  const all = Object.fromEntries(
-    Object.entries({ ...before, ...now }).map(([name, value]) => [name, value ?? before[name as keyof Hardware]]),
-  ) as Hardware;
-  if (canonical(all) === canonical(before)) return;
-  await tx
-    .updateTable('node')
-    .set({ hardware: JSON.stringify(all) })
-    .where('id', '=', id)
-    .execute();
-  await storeHints(tx, id, all);
-  const subject = `node/${id}`;
-  await append(tx, [], [{ kind: 'node.hardware', subject, actor: subject, data: { before, now: all } }]);
 }
 
 async function knownMachine(tx: Tx, context: Context, checked: Checked, id: string): Promise<Outcome> {

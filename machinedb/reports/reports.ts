@@ -7,10 +7,12 @@ import { hardwareEvents } from '../drift/hardware.ts';
 import { judgeNodes, keepProfiles } from '../drift/profiles.ts';
 import { append, type NewEvent, type NewRevision, type Written } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
+import { judgeReported } from '../identity/hardware.ts';
 import { countFindings } from '../intent/findings.ts';
 import { project } from '../intent/project.ts';
 import { followParts, type NodeParts } from '../parts/follow.ts';
 import { partChange, partSections } from '../parts/parts.ts';
+import type { Hardware, Level } from '../schema.ts';
 import type { Keys } from '../trust/keys.ts';
 import type { Metrics } from '../watch/metrics.ts';
 import { advance } from '../watch/states.ts';
@@ -50,6 +52,8 @@ interface Current {
   node: string;
   hashes: Record<string, string>;
   observed: Record<string, unknown>;
+  level: Level;
+  hardware: Hardware;
 }
 
 /** What one report does to its node's row. */
@@ -116,6 +120,7 @@ async function store(
     events.push(...(await pretences(tx, item.node, rejected)));
     results.set(item.node, { hashes: change.hashes, rejected });
     if (outcome.verdict === 'again') continue;
+    if (row.level !== 'claimed') events.push(...(await judgeReported(tx, item.node, row, change.set)));
     changes.push(change);
     revisions.push(...toRevisions(change));
     events.push(...hardwareEvents(item.node, row.observed, change.set));
@@ -164,7 +169,7 @@ async function lockNodes(tx: Tx, ids: string[]): Promise<Map<string, Current>> {
   const rows = await tx
     .selectFrom('node')
     .innerJoin('node_now', 'node_now.node', 'node.id')
-    .select(['node.id as node', 'hashes', 'observed'])
+    .select(['node.id as node', 'hashes', 'observed', 'level', 'hardware'])
     .where('node.id', 'in', ids)
     .where('revoked_at', 'is', null)
     .orderBy('node.id')
