@@ -45,7 +45,8 @@ export function startTasks(db: Db, config: Config, log: Logger, random: () => nu
           const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
           if (!rows[0]!.got) return;
           await task.run(tx, config, away.has(task));
-          if (away.delete(task)) log.info({ task: task.name }, 'a background task works again');
+          if (away.delete(task))
+            log.warn({ task: task.name }, 'a background task works again; what it missed, it takes for unknown');
         });
       } catch (error) {
         away.add(task);
