@@ -1,9 +1,12 @@
 import { sql } from 'kysely';
+import { pino } from 'pino';
 import { beforeEach, expect, test } from 'vitest';
+import { readConfig } from '../config.ts';
 import { transaction } from '../db.ts';
 import { openEpoch } from '../feed/epoch.ts';
 import { withIntents } from '../testing/intents.ts';
 import { watchLiveness } from './liveness.ts';
+import { startTasks } from './tasks.ts';
 
 const { db, node, now, ask } = await withIntents();
 await openEpoch(db);
@@ -75,6 +78,29 @@ test('after the database was away nobody is unreachable before two leases are ov
   await watch(true);
   expect((await now(id)).reachable).toBeNull();
   await listening('3 seconds', '1 second');
+  await watch();
+  expect((await now(id)).reachable).toBe(false);
+});
+
+test('a daemon whose database did not answer says so, and gives everybody two leases', async () => {
+  const id = await heard(60);
+  await sql`update heartbeat set lease_ms = 20000 where node = ${id}`.execute(db);
+  const lines: string[] = [];
+  const log = pino(
+    { level: 'info' },
+    { write: (line: string) => void lines.push((JSON.parse(line) as { msg: string }).msg) },
+  );
+  await sql`alter table fleet rename to gone`.execute(db);
+  const tasks = startTasks(db, { ...readConfig({}), taskMs: 20 }, log, Math.random);
+  try {
+    await expect.poll(() => lines).toContain('a background task failed; it is tried again');
+    await sql`alter table gone rename to fleet`.execute(db);
+    await expect.poll(() => lines).toContain('a background task works again; what it missed, it takes for unknown');
+  } finally {
+    await tasks.stop();
+  }
+  expect((await now(id)).reachable).toBeNull();
+  await listening('41 seconds', '1 second');
   await watch();
   expect((await now(id)).reachable).toBe(false);
 });
