@@ -72,7 +72,7 @@ export interface SiblingQuery {
 
 /**
  * The odd ones out among machines of a model or a role, the rarest first. Machines that are retired or revoked are no siblings.
- * Two statements for any number of nodes: the first counts distinct sets of traits, which are few.
+ * A few statements for any number of nodes: the first counts distinct sets of traits, which are few.
  */
 export async function siblings(
   db: Reader,
@@ -84,18 +84,19 @@ export async function siblings(
     where ${column} is not null and (${group ?? null}::text is null or ${column} = ${group ?? null})
       and (${node ?? null}::uuid is null or ${column} = (select ${sql.ref(by)} from node_now where node = ${node ?? null}::uuid))
       and node.state <> 'retired' and node.revoked_at is null`;
-  const { rows } = await sql<TraitSet & { name: string }>`
+  const { rows } = await sql<{ name: string; digest: string; count: number }>`
     with counted as (select ${column} as name, t.digest, count(*) as count from ${member} group by 1, 2),
     ranked as (select *, sum(count) over (partition by name) as size,
       row_number() over (partition by name order by count desc, digest) as rank from counted)
-    select name, digest, count, traits from ranked join trait_set using (digest) where size >= ${least} and rank <= ${SETS}`.execute(
-    db,
-  );
+    select name, digest, count from ranked where size >= ${least} and rank <= ${SETS}`.execute(db);
+  const traits = await readTraits(db, [...new Set(rows.map(({ digest }) => digest))]);
   const own = node === undefined ? undefined : await readOwn(db, node);
   const groups = [...Map.groupBy(rows, ({ name }) => name)];
   const cut = groups.filter(([, sets]) => sets.length === SETS).map(([name]) => name);
   const odd = groups
-    .flatMap(([name, sets]) => oddOnes(sets, { least, share }).map((each) => ({ name, ...each })))
+    .flatMap(([name, sets]) =>
+      oddOnes(sets.flatMap(withTraits(traits)), { least, share }).map((each) => ({ name, ...each })),
+    )
     .filter(({ digests }) => node === undefined || (own !== undefined && digests.includes(own.digest)))
     .sort((a, b) => a.count - b.count || (`${a.name} ${a.path}` < `${b.name} ${b.path}` ? -1 : 1));
   const shown = odd.slice(0, limit);
@@ -112,6 +113,23 @@ export async function siblings(
   });
   return { items, more: odd.length > limit, cut };
 }
+
+async function readTraits(db: Reader, digests: string[]): Promise<Map<string, TraitSet['traits']>> {
+  const rows = await db
+    .selectFrom('trait_set')
+    .selectAll()
+    .where(sql<boolean>`digest = any (${digests}::text[])`)
+    .execute();
+  return new Map(rows.map(({ digest, traits }) => [digest, traits]));
+}
+
+/** A set that went meanwhile is nobody's any more. */
+const withTraits =
+  (traits: Map<string, TraitSet['traits']>) =>
+  ({ digest, count }: { digest: string; count: number }): TraitSet[] => {
+    const found = traits.get(digest);
+    return found === undefined ? [] : [{ digest, count, traits: found }];
+  };
 
 async function readOwn(db: Reader, node: string) {
   return await db
