@@ -67,15 +67,9 @@ export function startTasks(
         for (let more = true; more && !stopped; ) {
           const { got, isMore } = await transaction(db, runOnce);
           more = isMore;
-          if (got && away.delete(task)) log.info({ task: task.name }, 'a background task works again');
-        }
-        await transaction(db, async (tx) => {
-          const { rows } = await sql<{ got: boolean }>`select pg_try_advisory_xact_lock(7103, ${i}) as got`.execute(tx);
-          if (!rows[0]!.got) return;
-          await task.run(tx, config, away.has(task));
-          if (away.delete(task))
+          if (got && away.delete(task))
             log.warn({ task: task.name }, 'a background task works again; what it missed, it takes for unknown');
-        });
+        }
       } catch (error) {
         away.add(task);
         if (!stopped) log.warn({ task: task.name, err: error }, 'a background task failed; it is tried again');
