@@ -66,7 +66,7 @@ test('a machine that knows only a relay is installed by it; the centre gone, it 
   try {
     mark('discovered');
     await story.order(node, fingerprint, 'relay1.lab.example.org', HOST);
-    await guest.line(/installed: starting the disk/, 300_000);
+    await guest.line(/installed: starting the disk/, 900_000);
     mark('installed');
     await story.reach(node, 'active');
     await expect.poll(async () => (await show(node)).health, { timeout: 120_000 }).toBe('ok');
@@ -96,7 +96,7 @@ test('a machine that knows only a relay is installed by it; the centre gone, it 
     await running.close();
     const before = logged('install 1 is done').length;
     running = powerOn(site, machine);
-    const soon = { ms: 240_000, interval: 2000 };
+    const soon = { ms: 600_000, interval: 2000 };
     await until(
       async () => await ssh(HOST, `cat ${WANTED}`).catch(() => ''),
       (text) => text === wanted,
@@ -147,4 +147,4 @@ test('a machine that knows only a relay is installed by it; the centre gone, it 
   } finally {
     await running.close();
   }
-}, 1_200_000);
+}, 2_400_000);
