@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Memory } from '../shared/sections/memory.ts';
-import type { Numa } from '../shared/sections/numa.ts';
 import type { Pci } from '../shared/sections/pci.ts';
+import { report } from './guest-report.ts';
 import { type DaemonProcess, startHarness } from './harness.ts';
 import { makeInitramfs } from './lab/initramfs.ts';
 import { lldpd, startSwitch, startTpm } from './lab/peripherals.ts';
@@ -23,7 +22,8 @@ echo "LAB sha256 $(sha256sum /machinedb-agent | cut -d' ' -f1)"
 for word in $(cat /proc/cmdline); do case $word in server=*|pin=*) export $word;; esac; done
 for module in tpm_crb ipmi_si ipmi_devintf; do modprobe $module; done
 ip link set eth1 up
-mkdir -p /etc /run/lldpd
+mkdir -p /etc /run/lldpd /usr/sbin
+ln -s /sbin/lldpctl /usr/sbin/lldpcli
 echo '_lldpd:x:900:900::/run/lldpd:/bin/false' > /etc/passwd; echo '_lldpd:x:900:' > /etc/group
 lldpd -d -I eth1 -u /run/lldpd.socket >/dev/null 2>&1 &
 until lldpctl -f keyvalue 2>/dev/null | grep -q chassis; do usleep 200000; done
@@ -80,73 +80,20 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
     ...['-kernel', kernel, '-initrd', initrd, '-append', append],
   ]);
   onTestFinished(guest.close);
-  expect(await guest.line(/LAB year/, 60_000)).toContain('LAB year 1970');
+  expect(await guest.line(/LAB year/, 240_000)).toContain('LAB year 1970');
   const digest = createHash('sha256').update(readFileSync(executable)).digest('hex');
-  expect(await guest.line(/LAB sha256/, 30_000)).toContain(digest);
-  const enrolled = await guest.line(/this machine is node/, 30_000);
+  expect(await guest.line(/LAB sha256/, 120_000)).toContain(digest);
+  const enrolled = await guest.line(/this machine is node/, 240_000);
   const node = /node ([0-9a-f-]{36})/.exec(enrolled)![1]!;
   await expect
     .poll(async () => (await harness.call('getObserved', { params: { node }, query: {} })).sections, {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 500,
     })
     .toHaveProperty('nics');
   const { sections, errors } = await harness.call('getObserved', { params: { node }, query: {} });
   expect(errors).toEqual({});
-  writeFileSync('/tmp/hA/sections.json', JSON.stringify(sections, null, 1));
-  expect(sections.system).toEqual({
-    ...{ manufacturer: 'LabMaker', product: 'LabServer', version: 'V1', serial: 'LAB-SYS-1' },
-    ...{ uuid: '11111111-2222-3333-4444-555555555555', sku: 'LAB-SKU-1', family: 'LabFamily' },
-    asset_tag: 'LAB-ASSET-3',
-    virtual: 'qemu',
-    board: {
-      ...{ manufacturer: 'LabMaker', product: 'LabBoard', version: 'V2', serial: 'LAB-BOARD-1' },
-      asset_tag: 'LAB-ASSET-2',
-    },
-    chassis: { manufacturer: 'LabMaker', version: 'V3', serial: 'LAB-CHASSIS-1' },
-  });
-  expect(sections.cpu).toMatchObject({ sockets: 2, cores: 4, threads: 4, smt: false });
-  expect(sections.memory).toMatchObject({ slots: 1 });
-  expect(sections.numa).toMatchObject({
-    0: { cpus: '0-1', distances: { 0: 10, 1: 21 } },
-    1: { cpus: '2-3', distances: { 0: 21, 1: 10 } },
-  });
-  const { dimms } = sections.memory as Memory;
-  for (const { memory_bytes } of Object.values(sections.numa as Numa)) {
-    // The kernel keeps some of the 512 MiB for itself.
-    expect(memory_bytes).toBeGreaterThan(400 * 1024 ** 2);
-    expect(memory_bytes).toBeLessThanOrEqual(512 * 1024 ** 2);
-  }
-  expect(dimms).toEqual({
-    'DIMM_A 0': {
-      manufacturer: 'LabDimms',
-      part: 'LAB-PART-1',
-      serial: 'LAB-DIMM-1',
-      type: 'RAM',
-      form_factor: 'DIMM',
-      size_bytes: 1024 ** 3,
-      speed_mts: 3200,
-      configured_mts: 3200,
-    },
-  });
-  expect(sections.disks).toEqual({
-    'LAB-NVME-1': expect.objectContaining({
-      name: 'nvme0n1',
-      serial: 'LAB-NVME-1',
-      model: 'QEMU NVMe Ctrl',
-      transport: 'nvme',
-      size_bytes: 64 * 1024 ** 2,
-      rotational: false,
-      namespace: 1,
-      controller: 'nvme0',
-    }),
-  });
-  expect(sections.nics).toEqual({
-    '52:54:00:4d:44:01': expect.objectContaining({ mac: '52:54:00:4d:44:01', link: true, driver: 'virtio_net' }),
-    '52:54:00:4d:44:02': expect.objectContaining({ mac: '52:54:00:4d:44:02', driver: 'e1000e' }),
-  });
-  expect(sections.firmware).toMatchObject({ mode: 'bios', vendor: 'LabBios', version: '7.7', date: '2023-06-07' });
-  expect(sections.gpus).toBeUndefined();
+  expect(sections).toEqual(report);
   // Two functions behind one switch: each ends a way of root port, upstream port, downstream port.
   const pci = sections.pci as Pci;
   const wayTo = (pciClass: string) => {
@@ -169,7 +116,7 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
   expect(await look()).toMatchObject({ state: 'discovered', level: 'claimed', mode: 'observe' });
   await machinedb(harness.daemons[1], 'assign', node, '--tags', 'lab', '--reason', 'before it is trusted', '--yes');
   const beat = (await look()).seen_at;
-  await expect.poll(async () => (await look()).seen_at, { timeout: 20_000 }).not.toBe(beat);
+  await expect.poll(async () => (await look()).seen_at, { timeout: 60_000 }).not.toBe(beat);
   expect((await look()).tags).toEqual(['lab']);
   expect(guest.console).not.toContain('LAB wanted');
 
@@ -178,10 +125,10 @@ test('a machine that boots in 1970 reports by the shipped executable exactly the
     machinedb(harness.daemons[0], 'approve', node, '--fingerprint', key, '--reason', 'seen on its console', '--yes');
   await expect(approve(`SHA256:${'A'.repeat(43)}`)).rejects.toMatchObject({ code: 4 });
   await approve(fingerprint);
-  await guest.line(/^LAB wanted/, 20_000);
-  await expect.poll(async () => (await look()).state, { timeout: 20_000 }).toBe('active');
+  await guest.line(/^LAB wanted/, 120_000);
+  await expect.poll(async () => (await look()).state, { timeout: 60_000 }).toBe('active');
   expect(await look()).toMatchObject({ level: 'approved' });
-}, 150_000);
+}, 600_000);
 
 async function machinedb(daemon: DaemonProcess, ...argv: string[]): Promise<void> {
   const env = { PATH: process.env.PATH ?? '', MACHINEDB_URL: daemon.url, MACHINEDB_STATE: daemon.stateDirectory };

@@ -67,7 +67,7 @@ export async function startSwitch(): Promise<{ netdev: string; close: () => void
   };
 }
 
-/** Files of lldpd, which hears a switch in a guest, for its initramfs. */
+/** Files of lldpd, which hears a switch in a guest, for its initramfs. Its libraries are here with gnutls-bin and openipmi. */
 export function lldpd(): Record<string, string> {
   const root = unpacked('lldpd');
   const library = 'usr/lib/x86_64-linux-gnu/liblldpctl.so.4';
