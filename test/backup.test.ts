@@ -104,6 +104,7 @@ test('a backup under writes is one instant; restored, it is a history of its own
   const target = await emptyDatabase();
   const restored = await run(target, 'restore', file);
   expect([restored.code, restored.stdout]).toEqual([0, written.stdout.replace('is written', 'is restored')]);
+  expect(await rowsOf(target, 'select origin from fleet')).toEqual(['restored']);
   const copy = await startHarness({ databaseUrl: target, kekFrom: daemon.stateDirectory });
   try {
     const sites = await rowsOf(target, `select name from site where name like 'w%' order by substr(name, 2)::int`);
