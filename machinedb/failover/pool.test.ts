@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import pg from 'pg';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openDb, transaction } from '../db.ts';
 import { openEpoch } from '../feed/epoch.ts';
 import { openFeedReader } from '../feed/feed-reader.ts';
@@ -13,6 +13,7 @@ import { migrate } from '../migrate.ts';
 import { type OwnPostgres, startOwnPostgres } from '../postgres/start.ts';
 import { openState } from '../state.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
 const log = { info: () => undefined, warn: () => undefined };
 const directory = mkdtempSync(join(tmpdir(), 'machinedb-failover-'));
 chmodSync(directory, 0o755);
@@ -161,7 +162,7 @@ test('a commit that its standbys do not have is not acknowledged, whatever cuts 
   const commit = transaction(db, (tx) => sql`insert into kept values (1)`.execute(tx));
   const single = sql`insert into kept values (2)`.execute(db);
   const ends = Promise.all([problemOf(commit), problemOf(single)]);
-  await expect.poll(() => say(a, waiting), { timeout: 5_000 }).toEqual([2]);
+  await expect.poll(() => say(a, waiting), { timeout: 20_000 }).toEqual([2]);
   // The time limit of statements is no limit of this wait.
   await new Promise((resolve) => setTimeout(resolve, 600));
   expect(await say(a, waiting)).toEqual([2]);
@@ -182,9 +183,9 @@ test('whoever listens goes on at the new primary by itself, where it hears at on
   const feed = openFeedReader(db, await openEpoch(db), both(), pino({ level: 'silent' }));
   const listening = (server: OwnPostgres) =>
     say(server, `select count(*)::int from pg_stat_activity where application_name = 'machinedb feed'`);
-  await expect.poll(() => listening(a), { timeout: 5_000 }).toEqual([1]);
+  await expect.poll(() => listening(a), { timeout: 20_000 }).toEqual([1]);
   await demote(a);
-  await expect.poll(() => listening(b), { timeout: 10_000 }).toEqual([1]);
+  await expect.poll(() => listening(b), { timeout: 20_000 }).toEqual([1]);
   let heard = 0;
   feed.subscribe(() => heard++);
   for (let i = 0; i < 20; i++) await say(b, `notify machinedb_feed`);

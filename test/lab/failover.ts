@@ -34,7 +34,7 @@ export interface FailoverFigures {
   /** There more than once. */
   twice: string[];
   refusals: Record<string, number>;
-  /** Agents whose process of enrolment had to be done again, or that are not there. */
+  /** Nodes that there are at the end: each agent is one. */
   agents: number;
 }
 
