@@ -16,6 +16,9 @@ export interface Task {
   run: (tx: Tx, config: Config) => Promise<unknown>;
 }
 
+/** How often a task that has more to do goes on before the others have their turn. */
+const TURNS = 20;
+
 /** All background work. Each takes no input, is safe twice, and is done by one daemon at a time. */
 const tasks: Task[] = [
   { name: 'liveness', run: (tx, config) => watchLiveness(tx, Math.max(30_000, 3 * config.taskMs)) },
@@ -47,7 +50,7 @@ export function startTasks(
     for (const [i, task] of [...tasks, ...more].entries()) {
       const runOnce = (tx: Tx) => runLocked(tx, i, task, config);
       try {
-        while (!stopped && (await transaction(db, runOnce)));
+        for (let turn = 0; turn < TURNS && !stopped && (await transaction(db, runOnce)); turn++);
       } catch (error) {
         if (!stopped) log.warn({ task: task.name, err: error }, 'a background task failed; it is tried again');
       }
