@@ -17,16 +17,11 @@ export async function checkCabling(tx: Tx): Promise<boolean> {
   await sql`select from node where id = any (${near}::uuid[]) order by id for update`.execute(tx);
   await sql`delete from cabling_due where node = any (${due}::uuid[])`.execute(tx);
   await storeNeighbors(tx, due);
-  // What they hear now may lead to others than before: those are taken next.
-  const others = await entangled(tx, due);
-  const judged = new Set(near);
-  const late = others.filter((node) => !judged.has(node));
-  await sql`insert into cabling_due select unnest(${late}::uuid[]) on conflict do nothing`.execute(tx);
   const all = [...near, ...(await peers(tx, near))];
   const findings = judge(await readCables(tx, all), await readHeard(tx, all));
-  const own = findings.filter(({ node }) => judged.has(node));
+  const own = findings.filter(({ node }) => near.includes(node));
   await storeFindings(tx, near, own, 'cabling');
-  return rows.length === BATCH || late.length > 0;
+  return rows.length === BATCH;
 }
 
 /** Nodes that findings may name together with these: whose ports they are in, who is in theirs, and who was named so far. */

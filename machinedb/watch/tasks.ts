@@ -24,6 +24,9 @@ export interface Task {
 /** How long a reader may be away and still read only what changed. */
 const CHANGES_KEPT_MS = 30 * 60_000;
 
+/** How often a task that has more to do goes on before the others have their turn. */
+const TURNS = 20;
+
 /** All background work. Each takes no input, is safe twice, and is done by one daemon at a time. */
 const tasks: Task[] = [
   {
@@ -64,9 +67,9 @@ export function startTasks(
     for (const [i, task] of [...tasks, ...more].entries()) {
       const runOnce = (tx: Tx) => runLocked(tx, i, task, config, away.has(task));
       try {
-        for (let more = true; more && !stopped; ) {
-          const { got, isMore } = await transaction(db, runOnce);
-          more = isMore;
+        for (let turn = 0, isMore = true; isMore && turn < TURNS && !stopped; turn++) {
+          const { got, isMore: again } = await transaction(db, runOnce);
+          isMore = again;
           if (got && away.delete(task))
             log.warn({ task: task.name }, 'a background task works again; what it missed, it takes for unknown');
         }
