@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import { type ClaimedHardware, type Identity, makeClaim, newIdentity } from '../agent/client/identity.ts';
 import { otherByteOrder } from '../machinedb/enrol/match.ts';
@@ -273,4 +274,23 @@ test('a part is followed through nodes by its serial number, by API and command 
   expect((await call('listParts', { query: { kind: 'disk', node: first.node! } })).items).toEqual([]);
   const pages = await call('listParts', { query: { limit: 1 } });
   expect((await call('listParts', { query: { limit: 1, cursor: pages.next! } })).items).toHaveLength(1);
+});
+
+test('a claim that nobody approved makes room after a week; one that is in doubt waits for its decision', async () => {
+  const { node } = await doubtful('old');
+  const { nodes } = await prepare({ name: 'older', known: { A: { macs: 'M1', is: 'claimed' } } });
+  const client = new pg.Client({ connectionString: harness.databaseUrl });
+  await client.connect();
+  try {
+    await client.query("update node set created_at = now() - interval '8 days' where id = any ($1)", [[node, nodes.A]]);
+  } finally {
+    await client.end();
+  }
+  const gone = () =>
+    call('getNode', { params: { node: nodes.A! } }).then(
+      () => false,
+      () => true,
+    );
+  await expect.poll(gone, { timeout: 15_000 }).toBe(true);
+  expect(await call('getNode', { params: { node } })).toMatchObject({ id: node, state: 'discovered' });
 });
