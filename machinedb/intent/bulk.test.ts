@@ -105,6 +105,15 @@ test('each: what can be done is done, also where only all of them together show 
   await expect(bulk(items)).rejects.toMatchObject({ errors: [{ pointer: '/items/5' }, { pointer: '/items/7' }] });
 });
 
+test('nodes change places in one request', async () => {
+  await ask('putRack', { params: { site: 'ber', rack: 'swap' }, body: { height: 4 } });
+  const ids = await nodes(3);
+  const place = (units: number[]) => bulk(ids.map((node, i) => ({ node, site: 'ber', rack: 'swap', unit: units[i] })));
+  await place([1, 2, 3]);
+  await place([2, 3, 1]);
+  expect(await Promise.all(ids.map(async (id) => (await now(id)).unit))).toEqual([2, 3, 1]);
+});
+
 test('max_affected guards a bulk write', async () => {
   const ids = await nodes(2);
   await expect(
