@@ -1,7 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { api } from '../../shared/api.ts';
 import { runBootPreview } from './boot.ts';
-import { runCheck } from './check.ts';
 import { commands } from './commands.ts';
 import { connect, readConnection } from './connect.ts';
 import { runEvents } from './events.ts';
@@ -9,7 +8,6 @@ import { exitCodeOf, exitCodes, Failure } from './failure.ts';
 import { runImage } from './image.ts';
 import { runIntent } from './intent.ts';
 import { runInventory } from './inventory.ts';
-import { runProfile } from './profile.ts';
 import { runPxeCheck } from './pxe-check.ts';
 import { runRescue } from './rescue.ts';
 import { runRollout } from './rollout.ts';
@@ -56,9 +54,10 @@ async function main(
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
-  if (first === 'check') return await runCheck(client, argv.slice(1), terminal);
+  // What reads YAML is loaded by those who use it.
+  if (first === 'check') return await (await import('./check.ts')).runCheck(client, argv.slice(1), terminal);
   if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
-    return await runProfile(client, argv.slice(1), terminal);
+    return await (await import('./profile.ts')).runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'pxe' && second === 'check') return await runPxeCheck(argv.slice(2), environment, terminal);
   // The boot service is loaded by those who run it.
