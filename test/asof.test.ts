@@ -29,6 +29,7 @@ const forgotten = new Set([
   'state_at',
   'id',
   'first_seen',
+  'alarmed',
   'machinedb_observed_at',
   'signature',
   'key',

@@ -81,9 +81,10 @@ async function main(
     return await runImage(client, argv.slice(1), environment, terminal);
   if (first === 'rescue') return await runRescue(client, argv.slice(1), terminal);
   if (first === 'boot' && second === 'preview') return await runBootPreview(client, argv.slice(2), terminal);
-  if (first === 'check') return await runCheck(client, argv.slice(1), terminal);
+  // What reads YAML is loaded by those who use it.
+  if (first === 'check') return await (await import('./check.ts')).runCheck(client, argv.slice(1), terminal);
   if (first === 'profile' && ['put', 'from'].includes(second ?? ''))
-    return await runProfile(client, argv.slice(1), terminal);
+    return await (await import('./profile.ts')).runProfile(client, argv.slice(1), terminal);
   if (first === 'rollout' && second === 'show') return await runRollout(client, argv.slice(2), terminal);
   if (first === 'move') return await runMove(client, argv.slice(1), terminal);
   if ((first === 'cable' && second === 'put') || ((first === 'cable' || first === 'port-place') && second === 'import'))
