@@ -191,7 +191,7 @@ test('410 disables at once, and a redirect is not followed', async () => {
   expect(ns()[2]).toBe(3);
 });
 
-test('two daemons send each message once, and one that stands still gives it up', async () => {
+test('105 two daemons send each message once, and one that stands still gives it up', async () => {
   await put('ops', { kinds: ['n'] });
   // A daemon that was stopped in the middle (105: SIGSTOP) still holds the endpoint.
   const lease = { lease: randomUUID(), lease_until: new Date(Date.now() + 60_000) };
