@@ -15,29 +15,34 @@ export interface RelayProcess extends Pick<DaemonProcess, 'url' | 'connection'> 
   kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
+const loopback = { '--address': '127.0.0.1', '--port': '0', '--agents-port': '0' };
+
 /**
  * Starts `machinedb pxe --upstream` before a daemon and waits until its doors are open.
  *
  * @param directory state of the relay; it may be there from before
  * @param credential the token, as relay create shows it; undefined: the one of before
+ * @param where program and arguments before its own (`ip netns exec NAME`), and the flags that say where it serves
  */
 export async function startRelayProcess(
   daemon: DaemonProcess,
   directory: string,
   credential: string | undefined,
   more: string[] = [],
+  where: { inside?: string[]; place?: Record<string, string> } = {},
 ): Promise<RelayProcess> {
+  const { inside = [], place = loopback } = where;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const tokenFile = join(directory, 'token');
   if (credential !== undefined) writeFileSync(tokenFile, `${credential}\n`, { mode: 0o600 });
   const caFile = join(daemon.stateDirectory, 'ca.pem');
   const given = {
     ...{ '--upstream': daemon.url, '--state': join(directory, 'state'), '--token-file': tokenFile },
-    ...{ '--ca-file': caFile, '--address': '127.0.0.1', '--port': '0', '--agents-port': '0' },
-    ...{ '--heartbeat-ms': '1000', '--sync-ms': '1000' },
+    ...{ '--ca-file': caFile, '--heartbeat-ms': '1000', '--sync-ms': '1000', ...place },
   };
   const args = ['pxe', ...Object.entries(given).flat(), ...more];
-  const child = spawn(process.execPath, [join(root, 'machinedb/cli/main.ts'), ...args], {
+  const [program, ...words] = [...inside, process.execPath, join(root, 'machinedb/cli/main.ts'), ...args];
+  const child = spawn(program!, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH ?? '' },
   });

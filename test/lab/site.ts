@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { SignedImage } from '../../shared/boot.ts';
 import { type Harness, startHarness } from '../harness.ts';
 import type { Ended } from '../program.ts';
+import { CENTRE, openCentre } from './centre.ts';
 import { type LabImages, labImages, labImagesFolder } from './images.ts';
 import { type LabNetwork, openNetwork } from './network.ts';
 import { type Guest, startGuest } from './qemu.ts';
@@ -14,6 +15,8 @@ export const SERVER = '10.77.0.1';
 /** A site: two daemons, the first with the boot service, and machines on its network. */
 export interface Site {
   network: LabNetwork;
+  /** Where the daemons are, and people who speak with them: the same, or one behind a relay. */
+  centre: LabNetwork;
   harness: Harness;
   images: LabImages;
   directory: string;
@@ -29,18 +32,21 @@ export interface Site {
 export interface SiteOptions {
   /** False: without our boot service. */
   pxe?: boolean;
+  /** The daemons are in a network behind the machines', where only what has a foot in both reaches them. */
+  apart?: boolean;
   /** The images' files are a copy of the site's own, for a test that damages them. */
   ownImages?: boolean;
 }
 
 /** Opens a site; its images are built when asked for, and catalogued by catalogue(). */
-export async function openSite({ pxe = true, ownImages = false }: SiteOptions = {}): Promise<Site> {
+export async function openSite({ pxe = true, apart = false, ownImages = false }: SiteOptions = {}): Promise<Site> {
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-site-'));
   const folder = ownImages ? copyImages(join(directory, 'images')) : labImagesFolder();
   const network = openNetwork(`${SERVER}/24`);
+  const centre = apart ? openCentre(network) : network;
   const harness = await startHarness({
-    host: SERVER,
-    inside: network.inside,
+    host: apart ? CENTRE : SERVER,
+    inside: centre.inside,
     // A look at the machine is a second's work in emulation.
     environment: { MACHINEDB_IMAGES: folder, MACHINEDB_HEARTBEAT_MS: '6000' },
     first: pxe
@@ -50,7 +56,7 @@ export async function openSite({ pxe = true, ownImages = false }: SiteOptions = 
   const command = (...args: string[]) => {
     const daemon = nextDaemon(harness);
     const environment = { MACHINEDB_URL: daemon.url, MACHINEDB_STATE: daemon.stateDirectory };
-    return network.run(join(root, 'machinedb/bin/machinedb'), args, {
+    return centre.run(join(root, 'machinedb/bin/machinedb'), args, {
       ...environment,
       MACHINEDB_TOKEN_FILE: join(harness.daemons[0].stateDirectory, 'operator.token'),
       MACHINEDB_IMAGES: folder,
@@ -58,6 +64,7 @@ export async function openSite({ pxe = true, ownImages = false }: SiteOptions = 
   };
   const site: Site = {
     network,
+    centre,
     harness,
     get images() {
       return { ...labImages(), directory: folder };
@@ -72,6 +79,7 @@ export async function openSite({ pxe = true, ownImages = false }: SiteOptions = 
     },
     async close() {
       await harness.close();
+      if (apart) centre.close();
       network.close();
       rmSync(directory, { recursive: true, force: true });
     },
@@ -99,9 +107,9 @@ let turn = 0;
 const nextDaemon = ({ daemons }: Harness) => daemons[turn++ % 2]!;
 
 /** Asks a daemon. Throws with what it said when that is no reply. */
-async function curl<Reply>({ harness, network }: Site, path: string, words: string[]): Promise<Reply> {
+async function curl<Reply>({ harness, centre }: Site, path: string, words: string[]): Promise<Reply> {
   const daemon = nextDaemon(harness);
-  const { code, stdout, stderr } = await network.run('curl', [
+  const { code, stdout, stderr } = await centre.run('curl', [
     ...['-sS', '--fail-with-body', '--max-time', '60', '--retry', '3', '--retry-connrefused', '--retry-delay', '1'],
     ...['--cacert', join(daemon.stateDirectory, 'ca.pem'), '--connect-to', `machinedb::${new URL(daemon.url).host}`],
     ...['-H', `authorization: Bearer ${harness.daemons[0].connection.token}`, ...words, `https://machinedb${path}`],
@@ -111,8 +119,8 @@ async function curl<Reply>({ harness, network }: Site, path: string, words: stri
 }
 
 export interface Machine {
-  /** uefi-http: it boots by HTTP only; secure-boot: it starts what Microsoft's keys vouch for. */
-  firmware: 'bios' | 'uefi' | 'uefi-http' | 'secure-boot';
+  /** ipxe: a BIOS with iPXE in its card; uefi-http: it boots by HTTP only; secure-boot: it starts what Microsoft's keys vouch for. */
+  firmware: 'bios' | 'ipxe' | 'uefi' | 'uefi-http' | 'secure-boot';
   mac: string;
   serial: string;
   /** File of its disk; undefined: it has none. */
@@ -175,6 +183,7 @@ export function hardware(site: Site, machine: Machine): string[] {
 
 function firmware(site: Site, { firmware, serial, medium }: Machine): string[] {
   if (firmware === 'bios' && medium !== undefined) return [];
+  if (firmware === 'ipxe') return ['-kernel', '/usr/lib/ipxe/ipxe.lkrn'];
   if (firmware === 'bios') {
     const script = join(site.directory, 'rom.ipxe');
     writeFileSync(script, ROM);
