@@ -1,0 +1,121 @@
+import type { Generated } from 'kysely';
+import type { BootOnce, Rescue } from '../boot/asked.ts';
+import type { Merged, QuarantineTable } from '../identity/tables.ts';
+import type { PartSeenTable } from '../parts/tables.ts';
+import type { Hardware, InstallProgress, InstallRequest, Level, NodeState, PhonedHome, TurnState } from '../schema.ts';
+import type { Json, OptionalJson, OptionalTime, Time } from './columns.ts';
+
+/** Who machines are, their keys, and what is known of them now. */
+export interface NodeTables {
+  node: {
+    id: Generated<string>;
+    created_at: Time;
+    state: Generated<NodeState>;
+    state_at: Time;
+    level: Generated<Level>;
+    hardware: Json<Hardware>;
+    claimed_from: string | null;
+    hold: Generated<boolean>;
+    hold_reason: string | null;
+    locked_at: OptionalTime;
+    locked_reason: string | null;
+    revoked_at: OptionalTime;
+    reinstall: Generated<number>;
+    installed: Generated<number>;
+    install_request: OptionalJson<InstallRequest>;
+    install_progress: OptionalJson<InstallProgress>;
+    starts_disk: Generated<boolean>;
+    rescue: OptionalJson<Rescue>;
+    rescue_until: OptionalTime;
+    boot_once: OptionalJson<BootOnce>;
+    waits_to_apply: Generated<boolean>;
+    merged_into: string | null;
+    merged: OptionalJson<Merged>;
+    parts_built: Generated<boolean>;
+  };
+  quarantine: QuarantineTable;
+  node_apart: { a: string; b: string };
+  part_seen: PartSeenTable;
+  node_key: {
+    fingerprint: string;
+    node: string;
+    kind: 'ed25519' | 'p256';
+    public_key: Buffer;
+    status: 'pending' | 'current' | 'retired' | 'revoked' | 'rescue';
+    added_at: Time;
+  };
+  node_hint: { hint: string; node: string };
+  nonce_use: { nonce: string; fingerprint: string; node: string | null; at: Time };
+  node_boot: { node: string; boot_id: string; first_at: Time; last_seq: number; digest: string | null };
+  node_now: {
+    node: string;
+    observed: Json<Record<string, unknown>>;
+    hashes: Json<Record<string, string>>;
+    errors: Json<Record<string, string>>;
+    facts: string | null;
+    observed_at: OptionalTime;
+    boot_id: string | null;
+    wanted: Json<Record<string, unknown>>;
+    generation: Generated<number>;
+    signature: string | null;
+    signing_key: string | null;
+    fqdn: string | null;
+    observed_name: string | null;
+    site: string | null;
+    rack: string | null;
+    unit: number | null;
+    role: string | null;
+    tags: Generated<string[]>;
+    groups: Generated<string[]>;
+    mode: Generated<string>;
+    model: string | null;
+    serial: string | null;
+    uuid: string | null;
+    macs: Generated<string[]>;
+    findings: Generated<number>;
+    reachable: boolean | null;
+    reachable_at: OptionalTime;
+  };
+  rollout: {
+    role: string;
+    slots: Generated<number>;
+    stop_after: Generated<number>;
+    change: string | null;
+    changed_by: string | null;
+    changed_reason: string | null;
+    changed_at: OptionalTime;
+    stopped_at: OptionalTime;
+    stopped_reason: string | null;
+  };
+  rollout_turn: {
+    node: string;
+    role: string;
+    generation: number;
+    state: Generated<TurnState>;
+    at: Time;
+    reason: string | null;
+    counts: Generated<boolean>;
+  };
+  apply_slot: { node: string; role: string; generation: number; since: Time; until: Time };
+  seed: {
+    node: string;
+    provision: number;
+    opened_at: Time;
+    boot: string;
+    phoned_at: OptionalTime;
+    phoned: OptionalJson<PhonedHome>;
+    phoned_digest: string | null;
+  };
+  seed_secret: { node: string; provision: number; name: string; secret: string; generation: number; at: Time };
+  heartbeat: {
+    node: string;
+    at: Time;
+    lease_ms: number;
+    boot_id: string;
+    seq: number;
+    facts: string | null;
+    generation: number | null;
+    version: string | null;
+  };
+  node_said: { node: string; boot_id: string; n: number; at: Time };
+}
