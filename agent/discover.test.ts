@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ServerError } from './client/http.ts';
 import { discoveryDuty } from './discover.ts';
+import type { Door } from './duty.ts';
 import { MARK_BYTES, markOf } from './install/guard.ts';
-import type { Door } from './run.ts';
 
 const DISK = 32 * 1024 * 1024;
 const devices = mkdtempSync(join(tmpdir(), 'machinedb-discover-'));

@@ -6,10 +6,10 @@ import { hardwareOf } from './client/hardware.ts';
 import { ServerError, send } from './client/http.ts';
 import { type Identity, identityText, makeClaim, newIdentity } from './client/identity.ts';
 import type { Run } from './command.ts';
+import type { Door, Duty } from './duty.ts';
 import { contentsOf, isHalfWritten, markOf } from './install/guard.ts';
 import { handOver } from './install/hand-over.ts';
 import { installImage, type Order, type Told } from './install/install.ts';
-import type { Door, Duty } from './run.ts';
 
 export interface Discovery {
   /** Where the boot service's files are. */

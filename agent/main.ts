@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { floorClock } from './client/clock.ts';
+import type { AgentOptions } from './duty.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
 import { asker } from './questions.ts';
-import type { AgentOptions } from './run.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
 import { openSystem } from './system.ts';

@@ -7,8 +7,8 @@ import { networkdFiles } from './apply/network/networkd.ts';
 import type { HttpRequest } from './client/http.ts';
 import { openTrust } from './client/trust-store.ts';
 import { keepWanted } from './client/wanted.ts';
+import type { Door } from './duty.ts';
 import { managementDuty } from './manage.ts';
-import type { Door } from './run.ts';
 import { openSystem } from './system.ts';
 import { makeTree } from './testing/tree.ts';
 

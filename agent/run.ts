@@ -1,7 +1,6 @@
 import type { Report } from '../shared/api/agent.ts';
 import { formatOrder, saidText } from '../shared/said-text.ts';
 import { backoffMs } from './client/backoff.ts';
-import type { Clock } from './client/clock.ts';
 import { type Enrolled, enrol, fetchToken, roundTrip, type Token } from './client/enrolment.ts';
 import { hardwareOf } from './client/hardware.ts';
 import { type HttpRequest, type Server, ServerError, send } from './client/http.ts';
@@ -11,84 +10,15 @@ import { factsOf, type Hashes, hashesOf, makeReport } from './client/report.ts';
 import { beatOnce, openSession, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
-import { type Facts, observeAll, observeEach } from './facts.ts';
+import type { AgentOptions, Door } from './duty.ts';
+import type { Facts } from './facts.ts';
+import { type Ask, look, lookAtConfigured } from './look.ts';
 import { asker } from './questions.ts';
-import { observers } from './sections/index.ts';
-import type { System } from './system.ts';
 import { version } from './version.ts';
-
-export interface AgentOptions {
-  system: System;
-  url: URL;
-  /** Pins of the CAs trusted at the start, hexadecimal. */
-  pins: readonly string[];
-  /** The agent's own directory: its key, and what it learned. It writes nowhere else. */
-  directory: string;
-  joinToken?: string | undefined;
-  clock: Clock;
-  /** Uniform in [0, 1). */
-  random: () => number;
-  /** The first heartbeat of an enrolled node comes after a random part of this, milliseconds. */
-  firstBeatMs: number;
-  /** Time between two looks at the machine, milliseconds. */
-  observeMs: number;
-  /** Distinguishes this boot. */
-  bootId: string;
-  /** Where the numbers of reports begin. They go forward over restarts of the agent within a boot. */
-  firstSeq: number;
-  log: (message: string) => void;
-  /** Ends the agent. */
-  signal: AbortSignal;
-  /** It runs in the discovery image, in memory: nothing of what it observes is the node's configuration. */
-  discovery?: boolean;
-  /** What the agent does besides observing; without it, it can do nothing else. */
-  duty?: Duty;
-}
-
-/** Work that the wanted state or an install asks for, done between two heartbeats. */
-export interface Duty {
-  /**
-   * Called when a session begins, when the server wants something, and after every look at the machine. Answers whether the
-   * machine was changed, so that it is looked at again.
-   */
-  work(door: Door): Promise<boolean>;
-  /** Called when the server could not be reached. */
-  away?(node: string, trust: TrustStore): void;
-}
-
-/** How a duty speaks with the server, as this node. */
-export interface Door {
-  node: string;
-  identity: Identity;
-  trust: TrustStore;
-  server: Server;
-  facts: Facts;
-  signal: AbortSignal;
-  send<Reply>(request: Omit<HttpRequest, 'token'>): Promise<Reply>;
-  /** The headers of a request that is signed, and numbered within the boot: a relay may have to bring it later. */
-  signed(request: Omit<HttpRequest, 'token'>, by: Identity): Record<string, string>;
-  /**
-   * A fresh signed round trip to the server on a new connection; throws when it fails.
-   *
-   * @param from address of this machine that it comes from
-   */
-  roundTrip(from?: string): Promise<void>;
-}
 
 const CLAIM_AGAIN_MS = 10_000;
 
 const hashesText = (facts: Facts) => JSON.stringify(Object.entries(hashesOf(facts)).sort());
-
-/** Sections that people change by hand, cables included: looked at before every heartbeat, since that is cheap. */
-const configured = {
-  lldp: observers.lldp,
-  hostname: observers.hostname,
-  network: observers.network,
-  bgp: observers.bgp,
-  ssh: observers.ssh,
-  repos: observers.repos,
-  time: observers.time,
-};
 
 /**
  * Runs the agent until its signal: enrols, holds a session, reports what changed. It observes, and applies nothing: what
@@ -98,14 +28,6 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const ask = asker(() => performance.now());
   const agent = new Agent(options, ask, await look(options, ask));
   await agent.run();
-}
-
-type Ask = ReturnType<typeof asker>;
-
-async function look({ system, discovery }: AgentOptions, ask: Ask): Promise<Facts> {
-  const facts = observeAll(await ask(system));
-  if (discovery !== true) return facts;
-  return { ...facts, sections: { ...facts.sections, os: { ...facts.sections.os, discovery: true } } };
 }
 
 class Agent {
@@ -277,12 +199,7 @@ class Agent {
   async #lookAgain(token: string): Promise<boolean> {
     if (this.#options.discovery === true) return false;
     const before = this.#facts;
-    const now = observeEach(configured, await this.#ask(this.#options.system, Object.keys(configured)));
-    const kept = (members: object) => Object.entries(members).filter(([name]) => !(name in configured));
-    this.#facts = {
-      sections: Object.fromEntries([...kept(this.#facts.sections), ...Object.entries(now.sections)]),
-      errors: Object.fromEntries([...kept(this.#facts.errors), ...Object.entries(now.errors)]),
-    };
+    this.#facts = await lookAtConfigured(before, this.#options.system, this.#ask);
     if (hashesText(before) === hashesText(this.#facts)) return false;
     await this.#report(token);
     return await this.#work(token);

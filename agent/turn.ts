@@ -1,4 +1,4 @@
-import type { Door } from './run.ts';
+import type { Door } from './duty.ts';
 
 /** Asks the server whether a generation of the wanted state may be applied now. */
 export type AskTurn = (door: Door, generation: number) => Promise<boolean>;
