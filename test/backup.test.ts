@@ -216,7 +216,7 @@ test('nothing is written over: no file, and no database that has something', asy
   expect(await run(harness.databaseUrl, 'restore', join(directory, 'good'))).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /^machinedb: the database is not empty \(it has allocation and \d+ more\): restore into a new one\n$/,
+      /^machinedb: the database is not empty \(it has \w+ and \d+ more\): restore into a new one\n$/,
     ),
   });
 });

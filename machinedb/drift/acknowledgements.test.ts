@@ -125,3 +125,9 @@ test('a finding younger than the grace of its kind is not alarmed, in lists and 
   expect(Number(await gauge())).toBe(before);
   metrics.close();
 });
+
+test('what is acknowledged without an end is not alarmed', async () => {
+  const { id } = await short();
+  const [finding] = await findings(id);
+  expect((await acknowledge(finding!.id, 'it stays so')).finding).toMatchObject({ alarmed: false });
+});

@@ -1,8 +1,10 @@
+import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import pino from 'pino';
 import { expect, test } from 'vitest';
-import type { FeedItem, Node } from '../../shared/api/nodes.ts';
+import type { FeedItem, Finding, Node } from '../../shared/api/nodes.ts';
+import type { Extra } from '../context.ts';
 import { transaction } from '../db.ts';
 import { openEpoch } from '../feed/epoch.ts';
 import { append } from '../feed/feed.ts';
@@ -97,22 +99,26 @@ const timeNow = async () =>
 
 // The present says when the last report came, the past when the last one that changed something did.
 const withoutReport = ({ observed_at, ...rest }: Node) => rest;
+// What was in its grace is of now.
+const withoutAlarm = ({ alarmed, ...rest }: Finding) => rest;
 
 /** What the API answers of the fleet, now or at a time. */
 async function seen(ids: string[], time?: string) {
   const { inventory } = inventoryRoutes;
-  const hosts = await inventory({ db } as never, { input: { query: { as_of: time } } } as never, {});
+  const extra: Extra = {};
+  await inventory({ db } as never, { input: { query: { as_of: time } } } as never, extra);
+  const hosts = await text(extra.file!.stream);
   const findings =
     time === undefined
-      ? (await selectFindings(db).orderBy('f.id').execute()).map(toFinding)
+      ? (await selectFindings(db).orderBy('f.id').execute()).map(toFinding).map(withoutAlarm)
       : await findingsAt(db, time);
   const racks = (await ask('listRacks', { query: { as_of: time } })).items;
   return {
     nodes: (await listNodes(db, { limit: 1000, as_of: time })).items.map(withoutReport),
-    inventory: JSON.parse(String(hosts).replace(/"machinedb_observed_at":"[^"]*"/g, '"x":0')) as unknown,
+    inventory: JSON.parse(hosts.replace(/"machinedb_observed_at":"[^"]*"/g, '"x":0')) as unknown,
     findings,
     racks,
-    placed: await Promise.all(['r1', 'r2'].map((rack) => viewRack(db, { site: 'ber', rack }, time))),
+    placed: await Promise.all(racks.map(({ site, name: rack }) => viewRack(db, { site, rack }, time))),
     wanted: await Promise.all(ids.map(async (id) => (await wantedAt(db, id, time)).wanted)),
   };
 }

@@ -3,7 +3,7 @@ import type { Finding } from '../../shared/api/nodes.ts';
 import type { Reader } from '../db.ts';
 
 /** Whether finding `f` with grace `g` is to wake somebody: one definition for lists and metrics. */
-export const alarmed = sql<boolean>`((f.acknowledged_by is null or f.acknowledged_until < now())
+export const alarmed = sql<boolean>`((f.acknowledged_by is null or coalesce(f.acknowledged_until < now(), false))
   and f.first_seen + make_interval(secs => coalesce(g.seconds, 0)) <= now())`;
 
 /** Open findings with the names of their nodes; filters and order are the caller's. */
