@@ -12,7 +12,9 @@ import { root } from './program.ts';
 
 const previous = hasPrevious();
 const name = `an upgrade while all runs, from ${PREVIOUS.slice(0, 7)}: its daemon and its agent work beside those of this release${
-  previous ? '' : ' (a commit of a history that no CI machine has which clones the last one only; git fetch --unshallow brings it)'
+  previous
+    ? ''
+    : ' (a commit of a history that no CI machine has which clones the last one only; git fetch --unshallow brings it)'
 }`;
 
 test.skipIf(!previous)(

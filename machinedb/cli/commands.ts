@@ -33,6 +33,11 @@ export const commands: Command[] = [
     columns: ['id', 'name', 'severity', 'kind', 'section', 'path', 'message', 'first_seen'],
   },
   {
+    words: 'findings summary',
+    operation: 'summarizeFindings',
+    columns: ['section', 'kind', 'severity', 'open', 'alarmed', 'nodes'],
+  },
+  {
     words: 'node-findings',
     operation: 'getNodeFindings',
     positionals: ['node'],

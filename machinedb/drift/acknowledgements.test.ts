@@ -129,5 +129,12 @@ test('a finding younger than the grace of its kind is not alarmed, in lists and 
 test('what is acknowledged without an end is not alarmed', async () => {
   const { id } = await short();
   const [finding] = await findings(id);
+  const all = { section: 'profile', kind: 'missing', severity: 'warning' };
+  const ofProfiles = async () =>
+    (await ask('summarizeFindings', { query: {} })).items.filter(({ section }) => section === 'profile');
+  const [before] = await ofProfiles();
+  expect(before).toMatchObject(all);
   expect((await acknowledge(finding!.id, 'it stays so')).finding).toMatchObject({ alarmed: false });
+  expect(await ofProfiles()).toEqual([{ ...before, alarmed: before!.alarmed - 1 }]);
+  expect(await ask('summarizeFindings', { query: { role: 'nobody' } })).toEqual({ items: [] });
 });

@@ -39,6 +39,32 @@ export function toFinding(row: Row): Finding {
   };
 }
 
+/** Open findings counted by section, kind and severity, of the fleet or of a site or role; the most first. */
+export async function countByKind(
+  db: Reader,
+  { site, role }: { site?: string | undefined; role?: string | undefined },
+) {
+  let counts = db
+    .selectFrom('finding as f')
+    .leftJoin('finding_grace as g', 'g.kind', 'f.kind')
+    .select(['f.section', 'f.kind', 'f.severity'])
+    .select(sql<number>`count(*)`.as('open'))
+    .select(sql<number>`count(*) filter (where ${alarmed})`.as('alarmed'))
+    .select(sql<number>`count(distinct f.node)`.as('nodes'))
+    .groupBy(['f.section', 'f.kind', 'f.severity'])
+    .orderBy('open', 'desc')
+    .orderBy('f.section')
+    .orderBy('f.kind')
+    .orderBy('f.severity');
+  const where = { site, role };
+  for (const column of ['site', 'role'] as const)
+    if (where[column] !== undefined)
+      counts = counts.where(
+        sql<boolean>`f.node in (select node from node_now where ${sql.ref(column)} = ${where[column]})`,
+      );
+  return await counts.execute();
+}
+
 /** Open findings of a node. */
 export async function findingsNow(db: Reader, id: string): Promise<Finding[]> {
   const rows = await selectFindings(db).where('f.node', '=', id).orderBy('f.section').orderBy('f.path').execute();

@@ -7,7 +7,7 @@ import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { countFindings } from '../intent/findings.ts';
 import { findingsAt } from '../nodes/findings-at.ts';
-import { alarmed, selectFindings, toFinding } from '../nodes/node-findings.ts';
+import { alarmed, countByKind, selectFindings, toFinding } from '../nodes/node-findings.ts';
 
 export const findingRoutes = {
   listFindings: async ({ db }, { input: { query } }) => {
@@ -40,6 +40,7 @@ export const findingRoutes = {
     if (query.alarmed !== undefined) rows = rows.where(alarmed, '=', query.alarmed);
     return toPage(await rows.execute(), limit, ({ id }) => String(id), toFinding);
   },
+  summarizeFindings: async ({ db }, { input: { query } }) => ({ items: await countByKind(db, query) }),
   acknowledgeFinding: async (context, request) =>
     await write(context, request, async (tx) => {
       const { id } = request.input.params;

@@ -51,6 +51,14 @@ const sibling = z.object({
 export type Sibling = z.infer<typeof sibling>;
 
 const kind = z.enum(['missing', 'mismatch', 'unexpected', 'unknown']);
+const findingCount = z.object({
+  section: z.string(),
+  kind,
+  severity: z.enum(['info', 'warning', 'error']),
+  open: z.int(),
+  alarmed: z.int().describe('Older than the grace of their kind, and not acknowledged'),
+  nodes: z.int().describe('Nodes that have one'),
+});
 const acknowledgement = z.object({
   id: z.int(),
   node: z.string(),
@@ -88,6 +96,14 @@ export const driftRows = {
       ...pageQuery,
     }),
     reply: page(acknowledgement),
+  }),
+  summarizeFindings: row({
+    method: 'GET',
+    path: '/v1/findings/summary',
+    summary: 'How many findings are open, by section, kind and severity',
+    scope: 'read',
+    query: z.strictObject({ site: name.optional(), role: name.optional() }),
+    reply: z.object({ items: z.array(findingCount) }),
   }),
   getGrace: row({
     method: 'GET',
