@@ -4,7 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** The tests that take longest, the longest first: begun last, one of them would run alone. */
 const longest = [
   ...['boot-networks', 'boot-faults', 'boot-breakage', 'boot-firmware', 'boot-bios', 'boot-bgp', 'boot-relay'],
-  ...['boot-cloud-init', 'boot-uefi', 'cloud-init', 'failover', 'bgp', 'crash', 'pxe-networks', 'relay', 'start'],
+  ...['boot-uefi', 'cloud-init', 'failover', 'bgp', 'crash', 'pxe-networks', 'relay', 'start'],
 ];
 
 /** Order in which test files are begun. */

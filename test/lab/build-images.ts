@@ -1,5 +1,5 @@
 // Builds the images of the lab, unless nothing that goes into them has changed, and prints their folder; with the word
-// `folder` it only prints that, with `cloud-init` it builds the one with cloud-init alone. Started under a lock by images.ts.
+// `folder` it only prints that. Started under a lock by images.ts.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -15,23 +15,15 @@ const sources = globSync('images/**/*', { cwd: root, withFileTypes: true })
   .map((entry) => join(entry.parentPath, entry.name));
 for (const file of sources.sort()) hash.update(file.slice(root.length)).update(readFileSync(file));
 const directory = join(cache, hash.digest('hex').slice(0, 16));
-const [, , word] = process.argv;
-const stamp = join(directory, word === 'cloud-init' ? 'built-cloud-init' : 'built');
-const recipes =
-  word === 'cloud-init'
-    ? [['base-os', 'cloud-init', '--include', 'cloud-init']]
-    : [
-        ['discovery', 'discovery'],
-        ['base-os', 'base-os'],
-      ];
-if (word === 'folder') mkdirSync(directory, { recursive: true });
+const stamp = join(directory, 'built');
+if (process.argv[2] === 'folder') mkdirSync(directory, { recursive: true });
 else if (!existsSync(stamp)) {
   // What other inputs made may be in use by another run, but not for a day.
   for (const other of globSync('*', { cwd: cache }).map((name) => join(cache, name)))
     if (statSync(other).mtimeMs < Date.now() - DAY_MS) rmSync(other, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  for (const [recipe, name, ...more] of recipes) {
-    const args = ['build', recipe!, '--directory', directory, '--name', `${name}-2026.11`, '--level', '3', ...more];
+  for (const recipe of ['discovery', 'base-os']) {
+    const args = ['build', recipe, '--directory', directory, '--name', `${recipe}-2026.11`, '--level', '3'];
     execFileSync(process.execPath, [join(root, 'images/main.ts'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   }
   writeFileSync(stamp, '');

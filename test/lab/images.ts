@@ -23,13 +23,6 @@ export function labImages(): LabImages {
   return known;
 }
 
-/** The golden image with cloud-init, as `image build base-os --include cloud-init` makes it: its raw disk, packed by zstd. */
-export function cloudInitDisk(): string {
-  const directory = inFolder(['cloud-init']);
-  const manifest = JSON.parse(readFileSync(join(directory, 'cloud-init-2026.11.json'), 'utf8')) as ImageManifest;
-  return join(directory, 'files', manifest.files.disk!.sha256);
-}
-
 /** Where they are or will be: a site can open before they are built. */
 export const labImagesFolder = () => inFolder(['folder']);
 
@@ -37,7 +30,7 @@ function inFolder(words: string[]): string {
   mkdirSync(cache, { recursive: true });
   const build = [process.execPath, join(import.meta.dirname, 'build-images.ts'), ...words];
   // Test files run beside each other: one builds, the others wait.
-  const lock = words[0] !== 'folder' ? ['flock', join(cache, 'images.lock'), ...build] : build;
+  const lock = words.length === 0 ? ['flock', join(cache, 'images.lock'), ...build] : build;
   const [program, ...args] = lock;
   return execFileSync(program!, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
 }
