@@ -22,6 +22,7 @@ test("an image with cloud-init is told where its agent's seed is, and that the n
     'phone_home:',
     `  url: http://127.0.0.1:${SEED_PORT}/seed/phone-home`,
     '  post: all',
+    '  tries: 10',
     '',
   ]);
 });

@@ -18,6 +18,7 @@ network:
 phone_home:
   url: ${SEED}phone-home
   post: all
+  tries: 10
 `;
 
 /** Tells the cloud-init of a root folder, where there is one, to ask the agent. It holds no secret. */
