@@ -1,19 +1,11 @@
 import { z } from 'zod';
+import { finding, node } from './api/nodes.ts';
 import { expectations, judge, meets } from './expectation.ts';
 import { name } from './sections/name.ts';
 import { recordOf } from './sections/record.ts';
 
-const severities = ['info', 'warning', 'error'] as const;
-const states = [
-  'discovered',
-  'approved',
-  'installing',
-  'configuring',
-  'active',
-  'maintenance',
-  'broken',
-  'retired',
-] as const;
+/** The mildest first. */
+const severities = finding.shape.severity.options;
 
 /** Which nodes an assertion is about: those that fit all that is said; without a state all but discovered and retired ones. */
 const select = z.strictObject({
@@ -22,7 +14,7 @@ const select = z.strictObject({
   rack: name.optional(),
   model: z.string().min(1).max(500).optional(),
   tag: name.optional(),
-  state: z.enum(states).optional(),
+  state: node.shape.state.optional(),
 });
 const count = z
   .strictObject({ at_least: z.int().min(0).optional(), at_most: z.int().min(0).optional() })
@@ -36,7 +28,7 @@ const assertion = z.strictObject({
       findings: z
         .strictObject({
           at_most: z.int().min(0),
-          severity: z.enum(severities).optional().describe('Of this severity, or a higher one'),
+          severity: finding.shape.severity.optional().describe('Of this severity, or a higher one'),
         })
         .optional()
         .describe('Open findings that nobody acknowledged'),

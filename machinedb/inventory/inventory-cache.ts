@@ -1,9 +1,7 @@
 import { sql } from 'kysely';
-import type { Node } from '../../shared/api/nodes.ts';
 import type { Db, Reader, Tx } from '../db.ts';
 import { beginNews, type Position, readNews } from '../feed/node-changes.ts';
-import { addressesOf, health } from '../nodes/node-view.ts';
-import type { Level, NodeState } from '../schema.ts';
+import { addressesOf, health, type NodeRow } from '../nodes/node-view.ts';
 import { Book, type Inventory } from './book.ts';
 import { type Entry, toEntry } from './host.ts';
 
@@ -76,24 +74,21 @@ async function readAll(tx: Tx): Promise<Entry[]> {
   }
 }
 
-interface Row {
-  id: string;
-  state: NodeState;
-  level: Level;
+type Shown =
+  | 'id'
+  | 'state'
+  | 'level'
+  | 'fqdn'
+  | 'observed_name'
+  | 'site'
+  | 'rack'
+  | 'unit'
+  | 'role'
+  | 'tags'
+  | 'groups';
+
+interface Row extends Pick<NodeRow, Shown | 'model' | 'serial' | 'generation' | 'observed_at' | 'health'> {
   revoked_at: Date | null;
-  fqdn: string | null;
-  observed_name: string | null;
-  site: string | null;
-  rack: string | null;
-  unit: number | null;
-  role: string | null;
-  tags: string[];
-  groups: string[];
-  model: string | null;
-  serial: string | null;
-  generation: number;
-  observed_at: Date | null;
-  health: Node['health'];
   interfaces: Record<string, { addresses?: Record<string, unknown> }> | null;
   network: unknown;
 }
