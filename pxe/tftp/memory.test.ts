@@ -44,11 +44,14 @@ test(`26 ${SESSIONS} sessions with windows of 94 kB are served in memory that is
   expect(agreed.length).toBeGreaterThan(SESSIONS - 4);
   expect(agreed.length).toBeLessThanOrEqual(SESSIONS);
   expect((memoryInUse() - before) / SESSIONS).toBeLessThan(MOST_PER_SESSION);
-  // Each gets a whole window. What was sent is in the kernel, and not kept for the case that it is lost.
+  // Each gets a whole window. What was sent is in the kernel, and not kept for the case that it is lost: once all is sent,
+  // which takes a busy machine some time, there is no more of it.
   for (const { client, port } of agreed) {
     client.socket.removeAllListeners('message');
     client.send(Buffer.from([0, 4, 0, 0]), port);
     await new Promise(setImmediate);
   }
-  expect((memoryInUse() - before) / SESSIONS).toBeLessThan(MOST_PER_SESSION);
+  await expect
+    .poll(() => (memoryInUse() - before) / SESSIONS, { timeout: 30_000, interval: 500 })
+    .toBeLessThan(MOST_PER_SESSION);
 }, 120_000);
