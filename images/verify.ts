@@ -1,7 +1,8 @@
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageManifest } from '../shared/boot.ts';
 import { digestOf } from './build.ts';
+import { writeAt } from './disk/write-at.ts';
 import { sealed, sealViolations } from './seal.ts';
 import { run } from './tools.ts';
 
@@ -52,7 +53,7 @@ function unpack(raw: string, work: string, root: string): void {
   const piece = Buffer.alloc(MIB);
   for (let done = 0; done < place.size * 512; done += MIB) {
     const length = readSync(from, piece, 0, Math.min(MIB, place.size * 512 - done), place.start * 512 + done);
-    writeSync(to, piece, 0, length, done);
+    writeAt(to, piece.subarray(0, length), done);
   }
   closeSync(from);
   closeSync(to);

@@ -1,9 +1,10 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT_LABEL } from '../../shared/boot.ts';
 import { run } from '../tools.ts';
 import { embedBiosGrub, grubConfig, makeBiosGrub, makeUefiGrub } from './grub.ts';
 import { layoutOf, sfdiskScript } from './layout.ts';
+import { writeAt } from './write-at.ts';
 
 const MIB = 1024 * 1024;
 
@@ -31,7 +32,7 @@ export function buildDisk(root: string, out: string, work: string, spareBytes: n
     const head = Buffer.alloc(layout.esp.start);
     readSync(disk, head, 0, head.length, 0);
     embedBiosGrub(head, layout, makeBiosGrub(grub));
-    writeSync(disk, head, 0, head.length, 0);
+    writeAt(disk, head, 0);
   } finally {
     closeSync(disk);
   }
@@ -80,7 +81,7 @@ function putPart(disk: number, at: number, file: string): void {
       const length = readSync(part, piece, 0, MIB, done);
       if (length === 0) break;
       const data = piece.subarray(0, length);
-      if (!data.equals(zeros.subarray(0, length))) writeSync(disk, data, 0, length, at + done);
+      if (!data.equals(zeros.subarray(0, length))) writeAt(disk, data, at + done);
     }
   } finally {
     closeSync(part);

@@ -8,7 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
@@ -57,7 +57,7 @@ export async function createCluster(
   const passwordFile = join(directory, 'password.new');
   rmSync(passwordFile, { force: true });
   const fd = openSync(passwordFile, 'wx', 0o600);
-  writeSync(fd, `${password}\n`);
+  writeFileSync(fd, `${password}\n`);
   if (account !== undefined) fchownSync(fd, account.uid, account.gid);
   closeSync(fd);
   try {

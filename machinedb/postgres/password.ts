@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fsyncSync, openSync, readFileSync } from 'node:fs';
+import { writeFileDurably } from '../durable-file.ts';
 
 /** Makes what was written into the directory (names, renames) survive a power cut. */
 export function syncDirectory(path: string): void {
@@ -22,11 +22,6 @@ export function readPassword(path: string): string | undefined {
 /** Draws a password (192 bits, safe in a URL) and stores it, mode 0600, before anything depends on it. */
 export function makePassword(path: string): string {
   const password = randomBytes(24).toString('base64url');
-  const fd = openSync(`${path}.new`, 'w', 0o600);
-  writeSync(fd, `${password}\n`);
-  fsyncSync(fd);
-  closeSync(fd);
-  renameSync(`${path}.new`, path);
-  syncDirectory(dirname(path));
+  writeFileDurably(path, `${password}\n`, 0o600);
   return password;
 }

@@ -1,4 +1,4 @@
-import { openSync, unlinkSync, writeSync } from 'node:fs';
+import { openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Answering, answerTo } from '../http/answer.ts';
 import type { Files } from '../http/files.ts';
@@ -49,5 +49,6 @@ function openText(folder: string, text: string): OpenFile {
   const path = join(folder, `.answer-${process.pid}-${made++}`);
   const fd = openSync(path, 'wx+', 0o600);
   unlinkSync(path);
-  return { fd, size: writeSync(fd, text) };
+  writeFileSync(fd, text);
+  return { fd, size: Buffer.byteLength(text) };
 }
