@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { FairQueue, type QueueLimits } from './fair-queue.ts';
+import { memoryInUse } from './memory-in-use.ts';
 import { rackOf } from './rack.ts';
 
 const limits: QueueLimits = { slots: 2, waiting: 4, perClient: 9, patienceMs: 1000 };
@@ -100,6 +101,27 @@ test('who goes away while it waits is never served', () => {
   leave.a2!();
   leave.a1!();
   expect(told).toEqual({ a1: 'served', a3: 'served' });
+});
+
+test('another rack with as many waiting loses nobody: only the longest queue makes room', () => {
+  const { enter, told } = queue({ waiting: 5 });
+  for (const name of ['a1', 'a2', 'a3', 'b1', 'b2', 'b3', 'a4', 'c1']) enter(name);
+  expect(told).toEqual({ a1: 'served', a2: 'served', b3: 1 });
+});
+
+test('the memory of clients and racks that are gone is free', () => {
+  const fair = new FairQueue(
+    limits,
+    () => 0,
+    () => 0.5,
+  );
+  const pass = (count: number) => {
+    for (let i = 0; i < count; i++) fair.enter(`rack ${i}`, `client ${i}`, () => undefined)();
+  };
+  pass(1000);
+  const before = memoryInUse();
+  pass(200_000);
+  expect(memoryInUse() - before).toBeLessThan(2e6);
 });
 
 test('a rack is a subnet', () => {

@@ -111,7 +111,6 @@ export async function startPxe(options: PxeOptions): Promise<Pxe> {
     const other = grubAnswers({
       server: address,
       files,
-      scratch: directory,
       decide: options.decide,
       random: options.random,
       arguments: () => options.arguments(http.url),

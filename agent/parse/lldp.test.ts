@@ -65,6 +65,7 @@ test('a frame that a receiver discards is no neighbour', () => {
     'two chassis': frame(chassis, chassis, port, ttl, end),
     'two ports': frame(chassis, port, port, ttl, end),
     'a chassis without an id': frame(tlv(1, '04'), port, ttl, end),
+    'a port without an id': frame(chassis, tlv(2, '05'), ttl, end),
     'an end before its ids': frame(end, chassis, port, ttl),
     goodbye: frame(chassis, port, tlv(3, '0000'), end),
   };

@@ -16,6 +16,7 @@ test.each([
   'To Be Filled By O.E.M',
   '0123456789',
   'Default string',
+  'Default string. ',
   'None',
   'Not Specified',
   'NOT AVAILABLE       ',
@@ -43,6 +44,8 @@ test.each(['PowerEdge R740', 'CZ1234567', 'F', 'A02', '4242', 'x', 'Dell Inc.', 
 test('control characters, blanks and length are tamed', () => {
   expect(known(' HP \u0000\u001b[31m  x')).toBe('HP [31m x');
   expect(known('a'.repeat(5000))).toHaveLength(256);
+  // The cut is no blank, nor does one before it count.
+  expect(known(`  ${'a'.repeat(255)} b`)).toBe('a'.repeat(255));
 });
 
 test('a UUID that identifies nothing is absent', () => {

@@ -94,6 +94,9 @@ test("what the kernel's driver learned", () => {
     product_id: '256',
     guid: '44454c4c-4700-1051-8042-b4c04f4d5932',
   });
+  // An id in another form than the kernel's is none; neither is there a controller without a device of its driver.
+  expect(observed({ [`${at}/manufacturer_id`]: '674 or so\n', [`${at}/product_id`]: '1e9\n' })).toBeUndefined();
+  expect(observed({ '/sys/devices/platform/undefined/ipmi_version': '2.0\n' })).toBeUndefined();
 });
 
 const printed = {

@@ -44,6 +44,8 @@ test('slots with one name are told apart by bank, or by handle; video memory is 
             slot(0x1103, 0x1000, { 12: word(0x8000 | 512), 16: 'KB' }),
             slot(0x1104, 0x1000, { 12: word(0xffff), 16: 'unsure' }),
             slot(0x1105, 0x1001, { 16: 'VRAM' }),
+            // Its size is said to be in KiB, and is none.
+            slot(0x1106, 0x1000, { 12: word(0x8000), 16: 'nothing' }),
           ],
         ),
       ),
@@ -51,7 +53,7 @@ test('slots with one name are told apart by bank, or by handle; video memory is 
   );
   expect(Object.keys(found?.dimms ?? {}).sort()).toEqual(['A DIMM 0', 'B DIMM 0', 'KB', 'handle 0x1102']);
   // A module of unknown size is no empty slot.
-  expect(found).toMatchObject({ slots: 5, empty_slots: 0, error_correction: 'none' });
+  expect(found).toMatchObject({ slots: 6, empty_slots: 0, error_correction: 'none' });
   expect(found?.dimms?.KB?.size_bytes).toBe(512 * 1024);
 });
 

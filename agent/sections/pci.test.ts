@@ -168,6 +168,22 @@ test('link, slot, IOMMU group; virtual functions belong to theirs, and are not t
   expect(pci.observed.parse(found)).toEqual(found);
 });
 
+test('a card that can have virtual functions and has none, and one that has more than are listed', () => {
+  const card = (files: Tree) =>
+    observe(openSystem(makeTree(pciFunction(`${port}/0000:3b:00.0`, { ...nic, ...files }))))?.['0000:3b:00.0']?.sriov;
+  expect(card({ sriov_numvfs: '0\n' })).toEqual({ total: 8, used: 0 });
+  expect(card({})).toEqual({ total: 8 });
+  expect(card({ sriov_totalvfs: '0\n' })).toBeUndefined();
+  const names = Array.from(
+    { length: 300 },
+    (_, i) => `0000:${(0x40 + (i >> 8)).toString(16)}:${(i & 255).toString(16)}`,
+  );
+  const many = Object.fromEntries(names.map((name, i) => [`virtfn${i}`, { link: `../${name}.0` }]));
+  const { functions, ...counts } = card({ sriov_totalvfs: '512\n', sriov_numvfs: '300\n', ...many })!;
+  expect(counts).toEqual({ total: 512, used: 300 });
+  expect(Object.keys(functions!)).toEqual(names.slice(0, 256).map((name) => `${name}.0`));
+});
+
 test('`uevent` says the same as the files it spares', () => {
   const { class: pciClass, vendor, device, driver, ...others } = nic;
   const uevent =
@@ -176,6 +192,21 @@ test('`uevent` says the same as the files it spares', () => {
   expect(observe(openSystem(makeTree(pciFunction(port, { ...others, uevent }))))).toEqual(
     observe(openSystem(makeTree(pciFunction(port, { ...nic, ...ids })))),
   );
+});
+
+test('a subsystem of nobody is none', () => {
+  const of = (vendor: string) => {
+    const files = { ...nic, subsystem_vendor: `${vendor}\n`, subsystem_device: '0x0001\n' };
+    const { subsystem_vendor, subsystem_device } = observe(openSystem(makeTree(pciFunction(port, files))))![
+      '0000:3a:00.0'
+    ]!;
+    return [subsystem_vendor, subsystem_device];
+  };
+  expect(['0x15b3', '0x0000', '0xffff'].map(of)).toEqual([
+    ['0x15b3', '0x0001'],
+    [undefined, undefined],
+    [undefined, undefined],
+  ]);
 });
 
 test('a link that is down, or a function that fell off the bus', () => {

@@ -22,6 +22,9 @@ test('a TPM 1.2, by what its driver says', () => {
     [`${at}/device/driver`]: { link: '../../../bus/pnp/drivers/tpm_tis' },
   };
   expect(observed(tree)).toEqual({ version: '1.2', manufacturer: 'IFX', firmware: '3.17', interface: 'tpm_tis' });
+  // Older kernels have the file at the device itself; its maker may be a name.
+  const old = 'Manufacturer: IBM\nTCG version: 1.2\nFirmware version: 8.1\n';
+  expect(observed({ [`${at}/device/caps`]: old })).toEqual({ version: '1.2', manufacturer: 'IBM', firmware: '8.1' });
 });
 
 test('a TPM 2.0 that nobody may ask, by its driver, and without a driver, by ACPI', () => {
@@ -65,6 +68,11 @@ test('its own answer is better than all, and it has a hash of each endorsement k
     firmware: '7.2',
     endorsement,
   });
+});
+
+test('its own answer alone says which version it is', () => {
+  const answer = JSON.stringify({ properties: { 261: 0x49465800 } });
+  expect(observed({ [TPM_ANSWER]: answer })).toEqual({ version: '2.0', manufacturer: 'IFX' });
 });
 
 test('a machine without one, and an answer that is none', () => {

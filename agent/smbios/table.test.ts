@@ -129,9 +129,40 @@ test('entry points of every kind', () => {
   expect(versionOf(entryPoint([3, 2], none, 0))).toEqual([3, 2]);
   expect(versionOf(entryPoint([2, 8], none, 0))).toEqual([2, 8]);
   expect(versionOf(entryPoint([2, 8], none, 0).subarray(16))).toEqual([2, 8]);
-  expect(versionOf(entryPoint([2, 33], none, 0))).toEqual([2, 3]);
+  // Versions that nobody published, as the kernel and dmidecode read them; others with the same end are what they say.
+  const read = (...told: [number, number][]) => told.map((version) => versionOf(entryPoint(version, none, 0)));
+  expect(read([2, 31], [2, 33], [2, 51])).toEqual([
+    [2, 3],
+    [2, 3],
+    [2, 6],
+  ]);
+  expect(read([3, 31], [3, 51])).toEqual([
+    [3, 31],
+    [3, 51],
+  ]);
   expect(versionOf(Buffer.from('nonsense'))).toBeUndefined();
-  expect(versionOf(Buffer.from('_SM'))).toBeUndefined();
+});
+
+test('an entry point that is cut short, or alone, or missing, is no table', () => {
+  const none = Buffer.alloc(0);
+  const [three, two] = [entryPoint([3, 2], none, 0), entryPoint([2, 8], none, 0)];
+  for (const [entry, least] of [
+    [three, 9],
+    [two, 8],
+    [two.subarray(16), 15],
+  ] as const) {
+    for (let length = 0; length < least; length++) expect(versionOf(entry.subarray(0, length))).toBeUndefined();
+    expect(versionOf(entry.subarray(0, least))).toBeDefined();
+  }
+  const whole = smbiosTree([3, 2], server);
+  const of = (tree: typeof whole) => readSmbios(openSystem(makeTree(tree)))?.structures.length;
+  expect(of(whole)).toBe(server.length);
+  for (const name of Object.keys(whole)) expect(of({ [name]: whole[name]! })).toBeUndefined();
+  expect(of({ ...whole, '/sys/firmware/dmi/tables/smbios_entry_point': '_SM3_' })).toBeUndefined();
+});
+
+test('of a table without end 64 K structures are read', () => {
+  expect(parseTable(Buffer.concat(Array.from({ length: 70_000 }, () => encode(126, 1, 4, {}))))).toHaveLength(65_536);
 });
 
 test('a damaged table gives what stands before the damage', () => {

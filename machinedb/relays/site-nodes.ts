@@ -34,6 +34,9 @@ export async function siteNodes(
       addressesOfCard(row.wanted, row.observed, mac),
     ]);
     const now = toBootNode(row, '');
+    // An install that a relay sees to its end is the boot that was asked for, and more.
+    const later = { ...now, rescue: null, once: null };
+    const until = (now.rescue ?? now.once)?.until;
     const bootOf = (node: BootNode) => {
       const { addresses: _, ...boot } = decideBoot({ nodes: [node], ...facts });
       return boot;
@@ -45,7 +48,8 @@ export async function siteNodes(
       cards: Object.fromEntries(cards),
       keys: row.revoked ? [] : (keys.get(row.id) ?? []),
       boot: bootOf(now),
-      ...(order === undefined ? {} : { install: { ...order, after: bootOf({ ...now, installed: row.reinstall }) } }),
+      ...(until === undefined ? {} : { later: { at: new Date(until).toISOString(), boot: bootOf(later) } }),
+      ...(order === undefined ? {} : { install: { ...order, after: bootOf({ ...later, installed: row.reinstall }) } }),
     };
   });
 }

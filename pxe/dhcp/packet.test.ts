@@ -43,6 +43,13 @@ test('an option longer than 255 bytes is written in parts and read as one', () =
   expect(parsePacket(data)!.options.get(43)).toEqual(long);
 });
 
+test('names are written into their fields and no further, options without a value as they are', () => {
+  const long = { ...packet, sname: 's'.repeat(200), file: 'f'.repeat(300), options: new Map([[80, Buffer.alloc(0)]]) };
+  const data = encodePacket(long);
+  expect(data.subarray(236, 244).toString('hex')).toBe('638253635000ff00');
+  expect(parsePacket(data)).toEqual({ ...long, sname: 's'.repeat(63), file: 'f'.repeat(127) });
+});
+
 test('parts of an option that others lie between are joined', () => {
   expect(options(withOptions(43, 2, 1, 2, 53, 1, 3, 43, 1, 9, 255))).toEqual({ 43: [1, 2, 9], 53: [3] });
 });
@@ -102,6 +109,13 @@ describe('bad input', () => {
         [12, Buffer.from('ABCD'.repeat(256))],
         [53, Buffer.from([1])],
       ]),
+    );
+  });
+
+  test('6 of 200 options 128 are kept', () => {
+    const many = Array.from({ length: 200 }, (_, i) => [i + 1, 1, i]).flat();
+    expect([...parsePacket(withOptions(...many, 255))!.options.keys()]).toEqual(
+      Array.from({ length: 128 }, (_, i) => i + 1),
     );
   });
 

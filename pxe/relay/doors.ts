@@ -23,6 +23,8 @@ export interface DoorsOptions {
   /** Called with what the centre answered an agent. */
   passed: (head: RequestHead, reply: Reply) => void;
   log: { warn: (data: object, message: string) => void };
+  /** How often it is looked whether a session's pass still holds, milliseconds. */
+  checkMs?: number;
 }
 
 export interface Doors {
@@ -39,9 +41,9 @@ const REFUSED = 'the centre refuses this relay: was it revoked?';
 const SESSION = '/v1/self/session';
 const MOST_MESSAGE = 60 * 1024;
 const MOST_CONNECTIONS = 8000;
-/** Messages of a session while the centre is away, each half a minute; the centre counts its own. */
+/** Messages of a session while the centre is away, each time it is looked at; the centre counts its own. */
 const MOST_MESSAGES = 200;
-const COUNT_MS = 30_000;
+const CHECK_MS = 30_000;
 
 /** The doors of the service, as agents of the rack find them: what they ask goes to the centre, or is answered here. */
 export async function openDoors(options: DoorsOptions): Promise<Doors> {
@@ -96,9 +98,10 @@ export async function openDoors(options: DoorsOptions): Promise<Doors> {
       if (here()) carrySession(link, head, socket, accept);
       else if (refused()) refuse(socket, 503, REFUSED);
       else {
-        const holder = away.holder(head.headers.authorization);
-        if (holder === undefined) refuse(socket, 401, 'the centre is away: take a new token from here');
-        else accept((session) => serveSession(away, holder, session));
+        const holder = () => away.holder(head.headers.authorization);
+        const node = holder();
+        if (node === undefined) refuse(socket, 401, 'the centre is away: take a new token from here');
+        else accept((session) => serveSession(options, node, session, holder));
       }
     } catch (error) {
       refuse(socket, 503, (error as Error).message);
@@ -162,12 +165,18 @@ function carrySession(
   socket.on('close', () => carried.close());
 }
 
-/** A session while the centre is away: heartbeats are answered. */
-function serveSession(away: AwayAnswers, node: RelayNode, session: WebSocket): void {
+/** A session while the centre is away: heartbeats are answered, as long as the pass holds. A node that lost power never ends it. */
+function serveSession(
+  { away, checkMs = CHECK_MS }: DoorsOptions,
+  node: RelayNode,
+  session: WebSocket,
+  holder: () => RelayNode | undefined,
+): void {
   let messages = 0;
   const timer = setInterval(() => {
     messages = 0;
-  }, COUNT_MS);
+    if (holder() === undefined) session.close(1008, 'the token is no longer valid');
+  }, checkMs);
   session.on('message', (data) => {
     messages += 1;
     if (messages > MOST_MESSAGES) return session.close(1008, 'too many messages');

@@ -11,6 +11,7 @@ import { makeFolder, writeWhole } from './durable.ts';
 import { FileCache } from './file-cache.ts';
 import { Installs } from './installs.ts';
 import { Known } from './known.ts';
+import { atTime } from './later.ts';
 import { Away, Link, type Reply } from './link.ts';
 import type { Relay, RelayOptions } from './options.ts';
 import { Queue } from './queue.ts';
@@ -54,7 +55,7 @@ class Running {
     this.#queue = queue;
     const installs = new Installs();
     for (const said of queue.entries) installs.note(said);
-    this.#known = new Known(directory, (node) => installs.over(node));
+    this.#known = new Known(directory, (node) => installs.over(atTime(node, options.now())));
     this.#wanted = new WantedCache(join(directory, 'wanted'));
     this.#away = new AwayAnswers({ ...options, known: this.#known, queue, installs, wanted: this.#wanted });
     const caFile = join(directory, 'ca.pem');

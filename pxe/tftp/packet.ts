@@ -1,5 +1,5 @@
-/** Error codes (RFC 1350, section 5; 8: RFC 2347). */
-export const errors = { undefined: 0, notFound: 1, denied: 2, illegal: 4, unknownTid: 5, options: 8 } as const;
+/** Error codes (RFC 1350, section 5). */
+export const errors = { undefined: 0, notFound: 1, denied: 2, illegal: 4, unknownTid: 5 } as const;
 
 export interface ReadRequest {
   kind: 'read';

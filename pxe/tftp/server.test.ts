@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keptLog, mutate, Peer, seeded } from '../testing.ts';
+import { openBelow } from './open-file.ts';
 import { startTftp, type TftpOptions, type TftpServer } from './server.ts';
 
 let directory: string;
@@ -116,11 +117,20 @@ describe('bad input', () => {
     'efi',
     '.',
     '/etc/passwd',
+    'efi/../undionly.kpxe',
+    'efi/./snponly.efi',
     'absent',
     'undionly.kpxe ',
     'und\u001b[31m',
   ])('17 %j is not found', async (name) => {
     expect(await fetch(name)).toBe('error 1: file not found');
+  });
+
+  test('17 a folder that is asked for again and again is closed again', async () => {
+    const open = () => readdirSync('/proc/self/fd').length;
+    const before = open();
+    for (let i = 0; i < 50; i++) expect(openBelow(root, 'efi')).toBeUndefined();
+    expect(open()).toBe(before);
   });
 
   test('17 a name with NUL is what stands before it', async () => {

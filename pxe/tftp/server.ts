@@ -1,8 +1,8 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { closeSync } from 'node:fs';
 import { printable } from '../../shared/printable.ts';
-import { type OpenFile, openBelow } from './open-file.ts';
+import { type Content, contentOf } from './content.ts';
+import { openBelow } from './open-file.ts';
 import { agree, errorPacket, errors, parseTftp, type ReadRequest } from './packet.ts';
 import { Transfer } from './transfer.ts';
 
@@ -12,7 +12,7 @@ export interface TftpOptions {
   /** Folder of the files; nothing outside of it is read. */
   root: string;
   /** Opens what is no file of the folder, by the name that a client asks for; undefined: there is no such thing. */
-  other?: (name: string, client: string) => Promise<OpenFile | undefined> | undefined;
+  other?: (name: string, client: string) => Promise<Content | undefined> | undefined;
   /**
    * Transfers at a time, and of one client; more are not answered, and the clients ask again. One rack has no more of them than
    * are free, so that there is always room for another.
@@ -41,7 +41,7 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
     clients.add(peer.address, step);
     racks.add(rackOf(peer.address), step);
   };
-  const serve = (peer: RemoteInfo, asked: Buffer, request: ReadRequest, file: OpenFile) => {
+  const serve = (peer: RemoteInfo, asked: Buffer, request: ReadRequest, file: Content) => {
     const key = `${peer.address}:${peer.port}`;
     const own = createSocket({ type: 'udp4', lookup: asIs });
     const transfer = new Transfer({
@@ -76,7 +76,7 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
     if (racks.of(rackOf(peer.address)) >= most - sessions.size) return;
     const notFound = () => refuse(errors.notFound, 'file not found');
     const file = openBelow(options.root, request.file);
-    if (file !== undefined) return serve(peer, data, request, file);
+    if (file !== undefined) return serve(peer, data, request, contentOf(file));
     const other = options.other?.(request.file, peer.address);
     if (other === undefined) return notFound();
     // A client that asks again meanwhile has to wait, and counts among those that are served.
@@ -94,7 +94,7 @@ export async function startTftp(options: TftpOptions): Promise<TftpServer> {
         const isWanted = sessions.get(key) === opening && !closed;
         if (sessions.get(key) === opening) sessions.delete(key);
         if (isWanted && found !== undefined) serve(peer, data, request, found);
-        else if (found !== undefined) closeSync(found.fd);
+        else if (found !== undefined) found.close();
         else if (isWanted) notFound();
       });
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { seeded } from '../testing.ts';
+import { contentOf } from './content.ts';
 import type { Terms } from './packet.ts';
 import { Transfer } from './transfer.ts';
 
@@ -23,7 +24,7 @@ function begin(size: number, terms: Partial<Terms> = {}, send: (packet: Buffer) 
   const sent: Buffer[] = [];
   const { promise: done, resolve } = Promise.withResolvers<boolean>();
   const transfer: Transfer = new Transfer({
-    file: { fd, size },
+    file: contentOf({ fd, size }),
     terms: { ...plain, ...terms },
     send: (packet) => {
       sent.push(packet);

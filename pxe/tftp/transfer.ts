@@ -1,5 +1,4 @@
-import { closeSync, readvSync } from 'node:fs';
-import type { OpenFile } from './open-file.ts';
+import type { Content } from './content.ts';
 import { DATA_HEADER, errorPacket, errors, optionsPacket, type Terms, writeDataHeader } from './packet.ts';
 
 /**
@@ -10,7 +9,7 @@ const FIRST_ATTEMPTS = 6;
 const ATTEMPTS = 25;
 
 export interface TransferOptions {
-  file: OpenFile;
+  file: Content;
   terms: Terms;
   send: (packet: Buffer) => void;
   /** Called once: `whole` when the last block was acknowledged. */
@@ -65,7 +64,7 @@ export class Transfer {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    closeSync(this.#options.file.fd);
+    this.#options.file.close();
     this.#options.done(whole);
   }
 
@@ -117,7 +116,7 @@ export class Transfer {
       packets.push(packet);
       contents.push(packet.subarray(DATA_HEADER));
     }
-    if (readvSync(file.fd, contents, at) !== bytes) throw new Error('the file became shorter');
+    if (file.read(contents, at) !== bytes) throw new Error('the file became shorter');
     return packets;
   }
 }

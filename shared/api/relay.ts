@@ -23,6 +23,10 @@ export const relayNode = z.object({
     .array(z.object({ fingerprint: z.string(), kind: z.enum(['ed25519', 'p256']), public_key: base64 }))
     .describe('Current keys: what the node signs is judged by them'),
   boot: bootAnswer,
+  later: z
+    .object({ at: time, boot: bootAnswer })
+    .optional()
+    .describe('When a rescue, or a way asked for, ends by itself, and how it boots from then on'),
   install: z
     .object({
       generation: z.int(),
