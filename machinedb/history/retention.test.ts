@@ -182,3 +182,11 @@ test('the names that findings had, and the facts that a policy looks at, are of 
     message: expect.stringMatching(/^what was observed of gpus is kept from .* on, and .* is before/),
   });
 });
+
+test('a section with a rule of its own is kept by that, whatever the rule of the others', async () => {
+  for (const i of [1, 2]) await write('observed', 'cpu', { i });
+  await age(40);
+  await keep('observed', 'cpu', 90);
+  await run();
+  expect(await counts()).toMatchObject({ 'observed cpu': 2 });
+});
