@@ -45,6 +45,7 @@ export type Caller =
     };
 
 export interface Request<O extends Operation> {
+  operation: O;
   input: Input<O>;
   caller: Caller;
   headers: IncomingHttpHeaders;

@@ -193,6 +193,10 @@ test('a merge brings no trust: the key waits at the other node; the history stay
   const at = async (time: number) =>
     (await call('getNode', { params: { node }, query: { as_of: new Date(time).toISOString() } })).merged_into;
   expect([await at(Date.parse(then) - 1), await at(Date.parse(then) + 2)]).toEqual([undefined, b]);
+  const macsAt = async (time: number) =>
+    (await call('getNode', { params: { node: b }, query: { as_of: new Date(time).toISOString() } })).hardware.macs;
+  const macs = [[], hardware.macs];
+  expect([await macsAt(Date.parse(then) - 1), await macsAt(Date.parse(then) + 2)]).toEqual(macs);
 
   // It can be undone while nobody has trusted the key.
   const undone = await call('splitNode', { params: { node }, body: { reason: 'another label' } });
@@ -201,6 +205,7 @@ test('a merge brings no trust: the key waits at the other node; the history stay
   expect(await keysOf(b)).toEqual({ [keys.B!.fingerprint]: 'current' });
   expect(await keysOf(node)).toEqual({ [identity.fingerprint]: 'current' });
   expect((await call('getNode', { params: { node: b } })).hardware).not.toHaveProperty('macs.0');
+  expect([await macsAt(Date.parse(then) - 1), await macsAt(Date.parse(then) + 2)]).toEqual(macs);
   expect(await enrol(identity, hardware)).toMatchObject({ node, status: 'pending' });
 
   // And no more once it was.

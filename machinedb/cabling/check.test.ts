@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { plain } from '../cli/render.ts';
 import { transaction } from '../db.ts';
 import { withIntents } from '../testing/intents.ts';
+import { advance } from '../watch/states.ts';
 import { checkCabling } from './check.ts';
 
 const { ask, node, report, db } = await withIntents();
@@ -161,6 +162,23 @@ test('a port has one cable: a list is taken wholly or not, and two cables change
   });
   const { items } = await ask('listCables', { query: { switch: 'sw3' } });
   expect(items.map(({ name, nic, port }) => `${name} ${nic} ${port}`)).toEqual(['h eth1 p1', 'h eth0 p2']);
+});
+
+test('a cable in the wrong port keeps no node from becoming active: it is nothing that the node configures', async () => {
+  const port = eth(13, ['sw5', 'p2']);
+  const id = await named('k', [port]);
+  await report(id, { ...sections([port]), hostname: { hostname: 'k' } });
+  await put(cable('k', 'eth0', 'sw5', 'p1'));
+  expect((await findings()).filter(({ name }) => name === 'k')).toMatchObject([{ kind: 'mismatch', path: '/eth0' }]);
+  await ask('putNodeIntent', { params: { node: id, section: 'mode' }, query: {}, body: { mode: 'enforce' } });
+  await db.updateTable('node').set({ state: 'configuring' }).where('id', '=', id).execute();
+  await sql`insert into heartbeat (node, at, lease_ms, boot_id, seq, facts, generation, version)
+    values (${id}, now(), 60000, 'b', 1, 'f', 99, '1')`.execute(db);
+  await sql`update node_now set observed_at = now() where node = ${id}`.execute(db);
+  await transaction(db, (tx) => advance(tx, [id]));
+  expect(await db.selectFrom('node').select('state').where('id', '=', id).executeTakeFirst()).toEqual({
+    state: 'active',
+  });
 });
 
 test('80, 81: neighbours without end, and texts that are no names, harm nobody else and no terminal', async () => {

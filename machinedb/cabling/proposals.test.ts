@@ -120,6 +120,26 @@ test('two machines that one place is told of wait for a person, whose word goes 
   expect([await placement(one), await placement(two)]).toMatchObject([{ unit: 8 }, { unit: 7 }]);
 });
 
+test('two machines beside each other in one unit are told two places, and each gets its own', async () => {
+  const half = { switch: 'sw8', site: 'ber', rack: 'r1', unit: 6 };
+  await ask('putPortPlaces', {
+    body: {
+      items: [
+        { ...half, port: 'l', part: 'left' },
+        { ...half, port: 'r', part: 'right' },
+      ],
+    },
+  });
+  const [left, right] = [await come(['sw8', 'l']), await come(['sw8', 'r'])];
+  await look();
+  await take();
+  const place = { site: 'ber', rack: 'r1', unit: 6 };
+  expect([await placement(left), await placement(right)]).toEqual([
+    { ...place, part: 'left' },
+    { ...place, part: 'right' },
+  ]);
+});
+
 test('a rule that does not say so takes no place', async () => {
   await ask('putApprovalRule', { params: { rule: 'take' }, body: { product: 'X1' } });
   await ask('putPortPlaces', { body: { items: [{ switch: 'sw9', port: 'c', site: 'ber', rack: 'r1', unit: 10 }] } });
@@ -145,5 +165,5 @@ test('a place that is not there is refused, and told with its item', async () =>
     ],
   });
   await ask('deletePortPlace', { query: { switch: 'sw9', port: 'C' } });
-  expect((await ask('listPortPlaces', { query: { limit: 1000 } })).items).toHaveLength(10);
+  expect((await ask('listPortPlaces', { query: { limit: 1000 } })).items).toHaveLength(12);
 });

@@ -29,7 +29,9 @@ export async function takePlace(tx: Tx, keys: Keys): Promise<boolean> {
   const proposals = await readProposals(tx, { nodes: [...wishes.keys()], limit: SAMPLE });
   const sure = proposals.filter(({ node, confidence }) => confidence > 0 && confidence >= wishes.get(node)!.confidence);
   // Two machines cannot be meant by one place: a person has to look.
-  const rivals = Map.groupBy(sure, ({ site, rack, unit }) => `${site}/${rack}/${unit}`);
+  const rivals = Map.groupBy(sure, ({ site, rack, unit, face, part }) =>
+    JSON.stringify([site, rack, unit, face, part]),
+  );
   const order = [...wishes.keys()];
   const [taken] = [...rivals.values()]
     .flatMap((same) => (same.length === 1 ? same : []))

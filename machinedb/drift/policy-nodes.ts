@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Policy, Subject } from '../../shared/policy.ts';
 import type { Reader } from '../db.ts';
+import { checkHorizon } from '../history/horizon.ts';
 import { fleetAt } from '../nodes/asof.ts';
 import { health } from '../nodes/node-view.ts';
 import { isFresh } from './compliance.ts';
@@ -55,7 +56,10 @@ function whyStale(observed: Date | null, seen: Date | null): string {
   return `it was last heard of at ${seen.toISOString()}, and has not said since that its facts are those it reported`;
 }
 
-/** The same as things were at a time. Heartbeats, errors and the severity of findings are kept in no history. */
+/**
+ * The same as things were at a time. Heartbeats, errors and the severity of findings are kept in no history. Throws `gone` when
+ * that past was dropped: facts that are not there any more would be violations, or none.
+ */
 export async function policyNodesAt(
   db: Reader,
   sections: string[],
@@ -67,6 +71,7 @@ export async function policyNodesAt(
   const { rows } = await sql<{ subject: string; section: string; data: unknown }>`
     select subject, section, data from revision where valid @> ${time}::timestamptz and data is not null and side = 'observed'
       and section = any (${sections}::text[]) and subject = any (${subjects}::text[])`.execute(db);
+  await checkHorizon(db, time, { observed: sections });
   const facts = Map.groupBy(rows, ({ subject }) => subject);
   return {
     last: then.at(-1)?.node.id,

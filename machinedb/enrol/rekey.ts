@@ -1,6 +1,7 @@
 import type { Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
+import { hardwareEvent } from '../identity/hardware.ts';
 import { isSigned } from '../trust/node-key.ts';
 import { lockNode } from '../trust/node-state.ts';
 import { addKey, answerFor, type Checked, type Outcome } from './claim.ts';
@@ -27,11 +28,21 @@ export async function replaceKey(tx: Tx, id: string, checked: Checked, kind: 'cl
   const { claim, fingerprint, from } = checked;
   await retire(tx, id, ['current', 'pending']);
   await addKey(tx, id, checked, 'current');
-  const hardware = JSON.stringify(identifying(claim.hardware));
-  await tx.updateTable('node').set({ hardware }).where('id', '=', id).execute();
+  const now = identifying(claim.hardware);
+  const { hardware: before } = await tx
+    .selectFrom('node')
+    .select('hardware')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  await tx
+    .updateTable('node')
+    .set({ hardware: JSON.stringify(now) })
+    .where('id', '=', id)
+    .execute();
   await storeHints(tx, id, claim.hardware);
   const subject = `node/${id}`;
-  await append(tx, [], [{ kind: `node.${kind}`, subject, actor: subject, data: { fingerprint, from } }]);
+  const event = { kind: `node.${kind}`, subject, actor: subject, data: { fingerprint, from } };
+  await append(tx, [], [event, ...hardwareEvent(id, before, now, subject)]);
 }
 
 /** A known machine with a key that nobody vouches for: the running node goes on, a person decides. */

@@ -78,3 +78,18 @@ test('an observed value is told with its source and boot, and as of a time', asy
   expect(await of(id, '/os/kernel')).toEqual([{ ...observed, value: '6.12', before: '6.1', boot: 'boot-2' }]);
   expect(await of(id, '/os/kernel', time)).toEqual([{ ...observed, value: '6.1', boot: 'boot-1' }]);
 });
+
+test('what brought a node to a rack is the last that changed its site or its rack', async () => {
+  const id = await node();
+  await ask('putSite', { params: { site: 'ams' }, body: {} });
+  await ask('putRack', { params: { site: 'ams', rack: 'r1' }, body: { height: 10 } });
+  const params = { site: 'ams', rack: 'r1', section: 'tags' };
+  await ask('putRackIntent', { params, query: { reason: 'cold' }, body: { cold: true } });
+  const assign = (site: string, reason: string) =>
+    ask('assignNode', { params: { node: id }, body: { site, rack: 'r1', reason } });
+  await assign('ber', 'new');
+  await assign('ams', 'sent there');
+  expect((await of(id, '/tags/cold'))[0]).toMatchObject({
+    ...{ layer: 'rack/ams:r1', reason: 'cold', inherited: { reason: 'sent there' } },
+  });
+});

@@ -8,6 +8,7 @@ export type Read = Partial<Record<Side, string[] | undefined>>;
 
 /**
  * Throws `gone` when the past of what is read was dropped by retention at that time (RFC 3339): an answer would be wrong.
+ * Call it after what is read was read: what is dropped meanwhile is missed by none.
  *
  * @param read what the answer is made of, by side
  */

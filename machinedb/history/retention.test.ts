@@ -2,11 +2,14 @@ import { sql } from 'kysely';
 import pino from 'pino';
 import { afterAll, expect, test } from 'vitest';
 import { transaction } from '../db.ts';
+import { policyNodesAt } from '../drift/policy-nodes.ts';
 import { openEpoch } from '../feed/epoch.ts';
 import { append, type NewRevision } from '../feed/feed.ts';
 import { openFeedReader } from '../feed/feed-reader.ts';
+import { findingsAt } from '../nodes/findings-at.ts';
 import { listNodes } from '../nodes/node-list.ts';
 import { sectionsAt } from '../nodes/sections-at.ts';
+import { viewRack } from '../places/rack-view.ts';
 import { withDatabase } from '../testing/database.ts';
 import { putNode } from '../testing/nodes.ts';
 import { lastChanges } from './last-change.ts';
@@ -125,4 +128,65 @@ test('findings of the past go, too, when that is asked for', async () => {
   await run();
   expect(await past()).toBe(0);
   await expect(listNodes(db, { as_of: day(10) })).rejects.toMatchObject({ code: 'gone' });
+});
+
+test('what is dropped while the past is read makes no wrong answer', async () => {
+  const waiting = () =>
+    sql<{ n: number }>`
+      select count(*) as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+      .execute(db)
+      .then(({ rows }) => rows[0]!.n);
+  /** What a read answers that had begun, and waits for a table, when the past was dropped. */
+  async function overtaken(table: string, read: () => Promise<unknown>): Promise<unknown> {
+    const answer = Promise.withResolvers<unknown>();
+    await transaction(db, async (tx) => {
+      await sql`lock table ${sql.table(table)}`.execute(tx);
+      read().then(answer.resolve, answer.reject);
+      await expect.poll(waiting).toBe(1);
+      await sql`
+        insert into retention_horizon (side, section, at, seq) values ('derived', 'wanted', now(), 1)
+        on conflict (side, section) do update set at = excluded.at`.execute(tx);
+    });
+    return await answer.promise.catch(({ code }) => code);
+  }
+  await sql`insert into site values ('ams1')`.execute(db);
+  const rack = { site: 'ams1', rack: 'r1' };
+  const put = { kind: 'rack.put', subject: 'rack/ams1:r1', actor: 'a', data: { height: 42 } };
+  await transaction(db, (tx) => append(tx, [], [put]));
+  const now = new Date().toISOString();
+  await sql`delete from retention_horizon`.execute(db);
+  const reads: [string, () => Promise<unknown>][] = [
+    ['finding_past', () => listNodes(db, { as_of: now })],
+    ['finding_past', () => findingsAt(db, now)],
+    ['revision', () => sectionsAt(db, id, 'derived', now)],
+    ['revision', () => viewRack(db, rack, now)],
+  ];
+  for (const [table, read] of reads) {
+    expect(await overtaken(table, read), String(read)).toBe('gone');
+    await sql`delete from retention_horizon`.execute(db);
+  }
+});
+
+test('the names that findings had, and the facts that a policy looks at, are of the past, too', async () => {
+  await sql`
+    insert into retention_horizon (side, section, at, seq) values ('observed', 'hostname', now(), 1), ('observed', 'gpus', now(), 1)`.execute(
+    db,
+  );
+  await expect(findingsAt(db, day(1))).rejects.toMatchObject({ code: 'gone' });
+  await sql`delete from retention_horizon where section = 'hostname'`.execute(db);
+  expect(await findingsAt(db, day(1))).toEqual([]);
+  const slice = { after: undefined, limit: 10 };
+  expect((await policyNodesAt(db, ['disks'], day(1), slice)).subjects).toHaveLength(1);
+  await expect(policyNodesAt(db, ['gpus'], day(1), slice)).rejects.toMatchObject({
+    code: 'gone',
+    message: expect.stringMatching(/^what was observed of gpus is kept from .* on, and .* is before/),
+  });
+});
+
+test('a section with a rule of its own is kept by that, whatever the rule of the others', async () => {
+  for (const i of [1, 2]) await write('observed', 'cpu', { i });
+  await age(40);
+  await keep('observed', 'cpu', 90);
+  await run();
+  expect(await counts()).toMatchObject({ 'observed cpu': 2 });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { withIntents } from '../testing/intents.ts';
 
-const { ask, node, now } = await withIntents();
+const { ask, node, now, context } = await withIntents();
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 const time = async () => {
   await pause();
@@ -56,12 +56,29 @@ test('it is refused when it is so already, when it changed in between, and witho
   );
   const { etag } = (await current())!;
   await ask('putRoleIntent', { params: tags, body: { b: true } }, any);
-  await expect(revert({ to: at }, { 'if-match': etag })).rejects.toMatchObject({ status: 412 });
+  await expect(revert({ to: at }, { 'if-match': etag })).rejects.toMatchObject({
+    status: 412,
+    message: expect.not.stringContaining('cannot become'),
+  });
   await expect(revert({ to: at })).rejects.toMatchObject({ status: 428 });
   await expect(revert({})).rejects.toThrow(
     'say to (a time) or revision (the etag or cursor of a version), one of both',
   );
   await expect(revert({ revision: '"1"' }, any)).rejects.toThrow('"1" is no version of tags of role/gpu');
+  const other = await ask('putRoleIntent', { params: { role: 'web', section: 'tags' }, body: { c: true } });
+  await expect(revert({ revision: other.etag }, any)).rejects.toThrow(
+    `${other.etag} is no version of tags of role/gpu`,
+  );
+  // The same number means another version in another history.
+  Object.assign(context, { feed: { epoch: 'aaaaaaaa' } });
+  const of = (epoch: string) => revert({ revision: `${epoch}.${etag.slice(1, -1)}` }, any);
+  await expect(of('bbbbbbbb')).rejects.toMatchObject({
+    status: 410,
+    message: expect.stringMatching(
+      /^bbbbbbbb\.\d+ is of another history \(the database was restored\): say to, a time$/,
+    ),
+  });
+  expect(await of('aaaaaaaa')).toMatchObject({ applied: true });
 });
 
 test("an old value that today's rules refuse stays old: a unit that is taken, a role that is gone", async () => {

@@ -91,7 +91,7 @@ async function openSocket<O extends Operation>(
   // A client's broken frame closes its own connection only.
   connection.on('error', (error) => context.log.debug({ operation, cause: error.message }, 'websocket closed'));
   try {
-    const parsed = toRequest<O>(definition, request, admitted.get(request)!);
+    const parsed = toRequest(operation, definition, request, admitted.get(request)!);
     await sockets[operation as keyof typeof sockets]!(context, parsed as never, connection, server);
   } catch (error) {
     const problem = toProblem(error);
@@ -123,7 +123,7 @@ async function answer<O extends Operation>(
       : await authenticate(context, request.headers.authorization);
   authorize(caller, definition.scope);
   const extra: Extra = {};
-  const result = await handlers[operation](context, toRequest<O>(definition, request, caller), extra);
+  const result = await handlers[operation](context, toRequest(operation, definition, request, caller), extra);
   if (extra.etag !== undefined) {
     reply.header('etag', extra.etag);
     if (definition.method === 'GET' && request.headers['if-none-match'] === extra.etag) return reply.code(304).send();
@@ -137,7 +137,12 @@ async function answer<O extends Operation>(
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
 }
 
-function toRequest<O extends Operation>(definition: Row, request: FastifyRequest, caller: Caller): Request<O> {
+function toRequest<O extends Operation>(
+  operation: O,
+  definition: Row,
+  request: FastifyRequest,
+  caller: Caller,
+): Request<O> {
   const raw = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const body = definition.body === undefined ? undefined : bodyOf(definition, raw.toString('utf8'));
   const input = {
@@ -145,7 +150,7 @@ function toRequest<O extends Operation>(definition: Row, request: FastifyRequest
     query: parse(definition.query, request.query, 'query'),
     body: parse(definition.body, body, 'body'),
   } as Input<O>;
-  return { input, caller, headers: request.headers, raw, remote: request.socket.remoteAddress ?? '' };
+  return { operation, input, caller, headers: request.headers, raw, remote: request.socket.remoteAddress ?? '' };
 }
 
 function bodyOf(definition: Row, text: string): unknown {

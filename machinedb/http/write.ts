@@ -45,9 +45,10 @@ async function once<O extends Operation>(
   work: () => Promise<Reply<O>>,
 ): Promise<Reply<O>> {
   if (key.length > 200) throw new Problem('invalid', 'Idempotency-Key is longer than 200 characters');
-  const { params, query } = request.input;
+  const { operation, input } = request;
+  const { params, query } = input;
   const digest = createHash('sha256')
-    .update(JSON.stringify([params, query]))
+    .update(JSON.stringify([operation, params, query]))
     .update(request.raw)
     .digest('hex');
   const lock = await sql<{ got: boolean }>`

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { detailAt } from '../nodes/node-detail.ts';
 import { createReports } from '../reports/reports.ts';
 import { machine, unique, withTrust } from '../trust/testing/machine.ts';
 import { createMetrics } from '../watch/metrics.ts';
@@ -25,11 +26,17 @@ test('a trusted node that reports replaced parts is known by them; a report of o
   expect((await stored()).macs).toEqual([mac(1), mac(2)]);
 
   await db.updateTable('node').set({ level: 'approved', state: 'active' }).where('id', '=', node).execute();
+  const first = await stored();
+  const then = new Date().toISOString();
+  await new Promise((resolve) => setTimeout(resolve, 5));
   await report(node, {
     nics: nics(1, 4),
     memory: { dimms: { A1: { serial: 'S1', part: 'P' }, A2: { serial: '0000' } } },
   });
   expect(await stored()).toMatchObject({ serial: hardware.serial, macs: [mac(1), mac(4)], dimms: ['P S1'] });
+  // What it was is known of every time before.
+  expect((await detailAt(db, node, then)).hardware).toEqual(first);
+  expect((await detailAt(db, node, new Date().toISOString())).hardware).toEqual(await stored());
   expect(await trust.enrol(machine({ macs: [mac(1), mac(4)] }))).toMatchObject({ node, status: 'rekey' });
 
   const before = await stored();

@@ -1,8 +1,9 @@
+import { sql } from 'kysely';
 import { canonical } from '../../shared/canonical.ts';
 import type { Memory } from '../../shared/sections/memory.ts';
 import type { Nics } from '../../shared/sections/nics.ts';
 import type { System } from '../../shared/sections/system.ts';
-import type { Tx } from '../db.ts';
+import type { Reader, Tx } from '../db.ts';
 import { hintsOf, storeHints } from '../enrol/hints.ts';
 import { identifying } from '../enrol/match.ts';
 import type { NewEvent } from '../feed/feed.ts';
@@ -43,10 +44,23 @@ export async function keepHardware(tx: Tx, id: string, before: Hardware, told: H
     .where('id', '=', id)
     .execute();
   await storeHints(tx, id, now);
-  // Where nothing was known before, there is nothing to keep.
-  if (hintsOf(before).length === 0) return [];
-  const subject = `node/${id}`;
-  return [{ kind: 'node.hardware', subject, actor: subject, data: { before, now } }];
+  return hardwareEvent(id, before, now, `node/${id}`);
+}
+
+/** What tells of a node that its hardware on record is another: from these events hardwareAt() knows what it was. */
+export function hardwareEvent(id: string, before: Hardware, now: Hardware, actor: string): NewEvent[] {
+  if (canonical(now) === canonical(before)) return [];
+  return [{ kind: 'node.hardware', subject: `node/${id}`, actor, data: { before, now } }];
+}
+
+/** The hardware that was on record for a node at a time (RFC 3339): what the next change after it says that was before. */
+export async function hardwareAt(db: Reader, id: string, time: string): Promise<Hardware> {
+  const { rows } = await sql<{ hardware: Hardware }>`
+    select coalesce((select data -> 'before' from event where subject = ${`node/${id}`} and kind = 'node.hardware'
+      and at > ${time}::timestamptz order by seq limit 1), hardware) as hardware from node where id = ${id}`.execute(
+    db,
+  );
+  return rows[0]?.hardware ?? {};
 }
 
 /**

@@ -4,6 +4,7 @@ import { storeHints } from '../enrol/hints.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { moveNode } from '../trust/node-state.ts';
+import { hardwareEvent } from './hardware.ts';
 import { closeQuarantine } from './quarantine.ts';
 import type { KeyThen, Merged } from './tables.ts';
 
@@ -69,6 +70,7 @@ export async function mergeNodes(tx: Tx, id: string, into: string, { actor, reas
     tx,
   );
   await append(tx, moved.revisions, [
+    ...hardwareEvent(into, other.hardware, hardware, actor),
     { kind: 'node.merged', subject: `node/${id}`, actor, reason, data: { into, key: carried } },
     { kind: 'node.took_over', subject: `node/${into}`, actor, reason, data: { from: id, key: carried } },
     ...moved.events,

@@ -4,6 +4,7 @@ import { storeHints } from '../enrol/hints.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { moveNode } from '../trust/node-state.ts';
+import { hardwareEvent } from './hardware.ts';
 import { type Act, keysOf } from './merge.ts';
 import { closeQuarantine, tellApart } from './quarantine.ts';
 import type { KeyThen, Merged } from './tables.ts';
@@ -53,7 +54,8 @@ async function undoMerge(tx: Tx, id: string, into: string, merged: Merged, { act
   const node = await tx.selectFrom('node').select('hardware').where('id', '=', id).executeTakeFirstOrThrow();
   await storeHints(tx, id, node.hardware);
   // A claim since then knows better what the other one is.
-  if (canonical(other.hardware) === canonical(merged.hardware)) {
+  const unchanged = canonical(other.hardware) === canonical(merged.hardware);
+  if (unchanged) {
     await tx
       .updateTable('node')
       .set({ hardware: JSON.stringify(merged.into.hardware) })
@@ -65,6 +67,7 @@ async function undoMerge(tx: Tx, id: string, into: string, merged: Merged, { act
   const { state, level } = merged;
   const moved = await moveNode(tx, id, { state, level }, actor, reason);
   await append(tx, moved.revisions, [
+    ...(unchanged ? hardwareEvent(into, other.hardware, merged.into.hardware, actor) : []),
     { kind: 'node.split', subject: `node/${id}`, actor, reason, data: { apart: [into], undone: 'merge' } },
     { kind: 'node.gave_back', subject: `node/${into}`, actor, reason, data: { to: id } },
     ...moved.events,

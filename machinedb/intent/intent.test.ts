@@ -63,6 +63,16 @@ test('89: the same idempotency key with another body is 422', async () => {
   });
 });
 
+test('89: the same idempotency key for another act with the same words is 422, and the act is not taken for done', async () => {
+  const headers = { 'idempotency-key': '"k89b"' };
+  const target = { params: { role: 'twice' } };
+  expect(await ask('putRole', { ...target, body: {} }, headers)).toEqual({ name: 'twice' });
+  await expect(ask('deleteRole', { ...target, body: {} }, headers)).rejects.toMatchObject({
+    status: 422,
+    message: 'Idempotency-Key "k89b" was used for another request: take a new key',
+  });
+});
+
 test('90: a retry after a lost reply gets the first reply, and writes nothing', async () => {
   const headers = { 'idempotency-key': '"k90"' };
   const target = { ...section('repos', { role: 'web' }), body: { apt: {} } };

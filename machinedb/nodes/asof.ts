@@ -49,7 +49,6 @@ const READ = ['system', 'nics', 'hostname', 'network'];
 export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Promise<NodeAt[]> {
   const groups = await readDefinitions(db, time);
   const read = [...READ, ...groups.flatMap(({ pattern }) => sectionsOf(pattern))];
-  await checkHorizon(db, time, { observed: read, derived: ['wanted', 'state', 'findings'] });
   const nodes = await readExisting(db, time, slice);
   const whole = slice.after === undefined && slice.limit === undefined && slice.ids === undefined;
   const subjects = whole ? undefined : nodes.map(({ subject }) => subject);
@@ -59,6 +58,7 @@ export async function fleetAt(db: Reader, time: string, slice: Slice = {}): Prom
     await readActs(db, time, subjects),
     await countsAt(db, time, whole ? undefined : nodes.map(({ id }) => id)),
   ];
+  await checkHorizon(db, time, { observed: read, derived: ['wanted', 'state', 'findings'] });
   return nodes.map((node) =>
     toNodeAt(
       node,

@@ -43,7 +43,6 @@ const acknowledgedAt = (time: string) => sql<boolean>`(p.data ->> 'acknowledged_
  * Throws `gone` when that past was dropped.
  */
 export async function findingsAt(db: Reader, time: string, filter: PastFilter = {}): Promise<Finding[]> {
-  await checkHorizon(db, time, { derived: ['wanted', 'findings'] });
   const { node, section, severity, site, role, acknowledged, after, limit } = filter;
   const wide = site !== undefined || role !== undefined;
   const { rows } = await sql<{ data: Kept; name: string }>`
@@ -67,6 +66,7 @@ export async function findingsAt(db: Reader, time: string, filter: PastFilter = 
     left join revision o on o.subject = 'node/' || p.node and o.side = 'observed' and o.section = 'hostname'
       and o.source = 'agent' and o.valid @> ${time}::timestamptz
     order by p.finding`.execute(db);
+  await checkHorizon(db, time, { observed: ['hostname'], derived: ['wanted', 'findings'] });
   return rows.map(({ data, name }) => toFinding(data, name));
 }
 

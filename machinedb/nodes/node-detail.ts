@@ -3,6 +3,7 @@ import type { nodeDetail } from '../../shared/api/nodes.ts';
 import { onceOf } from '../boot/once.ts';
 import type { Reader } from '../db.ts';
 import { Problem } from '../http/problem.ts';
+import { hardwareAt } from '../identity/hardware.ts';
 import { toStatus } from '../install/reinstall.ts';
 import { openRescueOf } from '../rescue/rescue.ts';
 import { fleetAt } from './asof.ts';
@@ -41,9 +42,9 @@ export async function detailAt(db: Reader, id: string, time: string): Promise<No
   const [then] = await fleetAt(db, time, { ids: [id] });
   if (then === undefined) throw new Problem('not_found', `there was no node "${id}" at ${time}: ask for a later time`);
   const keys = (await keysOf(db, id)).filter(({ added_at }) => Date.parse(added_at) <= Date.parse(time));
-  const row = await db.selectFrom('node').select('hardware').where('id', '=', id).executeTakeFirstOrThrow();
+  const hardware = await hardwareAt(db, id, time);
   const observed = await sectionsAt(db, id, 'observed', time);
-  return { ...then.node, keys, hardware: { ...row.hardware }, observed, errors: {} };
+  return { ...then.node, keys, hardware: { ...hardware }, observed, errors: {} };
 }
 
 async function hostKeysOf(db: Reader, id: string, provision: number): Promise<Pick<NodeDetail, 'host_keys'>> {

@@ -11,11 +11,11 @@ export async function sectionsAt(
   time: string | undefined,
 ): Promise<Record<string, unknown>> {
   const read = { [side]: side === 'derived' ? ['wanted', 'state'] : undefined };
-  if (time !== undefined) await checkHorizon(db, time, read);
   const then = time === undefined ? sql`upper_inf(valid)` : sql`valid @> ${time}::timestamptz`;
   const { rows } = await sql<{ section: string; data: unknown }>`
     select section, data from revision
     where subject = ${`node/${node}`} and side = ${side} and data is not null and ${then} order by section`.execute(db);
+  if (time !== undefined) await checkHorizon(db, time, read);
   return Object.fromEntries(rows.map(({ section, data }) => [section, data]));
 }
 

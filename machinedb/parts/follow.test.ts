@@ -60,6 +60,32 @@ test('a part that went from one node and came to another has moved: one event na
   ]);
   expect((await listParts(db, { node: a })).items).toEqual([]);
   expect(await doubts(b)).toEqual([]);
+  // Another slot of the same machine is no move, wherever the part was before.
+  await memory(b, { B2: 'MOVED1' });
+  expect(await events(b, 'part.moved')).toHaveLength(1);
+});
+
+test('a part is in a slot from the report that tells of it until just before the one that does not', async () => {
+  const id = await node();
+  await memory(id, { A1: 'TIMES1' });
+  await memory(id, {});
+  const { rows } = await sql<{ since: string; until: string }>`
+    select since::text, until::text from part_seen where serial = 'TIMES1'`.execute(db);
+  const { since, until } = rows[0]!;
+  const at = async (as_of: string) => (await listParts(db, { node: id, as_of })).items.map(({ serial }) => serial);
+  expect([await at(since), await at(until)]).toEqual([['TIMES1'], []]);
+});
+
+test('what a merged node had is the other one’s: it has not moved, and is in no list under the old id', async () => {
+  const [a, b] = [await node(), await node()];
+  await Promise.all([beat(a), beat(b)]);
+  await memory(a, { A1: 'MERGED1' });
+  await db.updateTable('node').set({ merged_into: b, merged: '{}' }).where('id', '=', a).execute();
+  await memory(b, { A1: 'MERGED1' });
+  expect([await events(b, 'part.moved'), await doubts(b)]).toEqual([[], []]);
+  const all = (await listParts(db, { limit: 1000 })).items.filter(({ serial }) => serial === 'MERGED1');
+  expect(all.map((part) => part.node)).toEqual([b]);
+  expect((await partHistory(db, 'merged1')).items[0]!.seen).toHaveLength(2);
 });
 
 test('a part of a node that is silent has moved when another reports it; the silent one is asked for its own word', async () => {
@@ -94,6 +120,23 @@ test('a part that two living nodes report is a doubt for a person, no move; it e
   await memory(a, {});
   expect((await doubts(b))[0]!.closed).toMatchObject({ decision: 'resolved', by: 'system' });
   expect(await events(b, 'part.moved')).toEqual([moved('TWICE1', [a, 'A1'], [b, 'B1'])]);
+});
+
+test('a doubt about three nodes ends when one of them is left, and one event tells where the part is', async () => {
+  const [a, b, c] = [await node(), await node(), await node()];
+  await Promise.all([beat(a), beat(b), beat(c)]);
+  for (const [id, slot] of [
+    [a, 'A1'],
+    [b, 'B1'],
+    [c, 'C1'],
+  ] as const)
+    await memory(id, { [slot]: 'THRICE1' });
+  const open = async () => (await Promise.all([doubts(b), doubts(c)])).map(([doubt]) => doubt!.closed === undefined);
+  await memory(a, {});
+  expect([await open(), await events(c, 'part.moved')]).toEqual([[true, true], []]);
+  await memory(b, {});
+  expect(await open()).toEqual([false, false]);
+  expect(await events(c, 'part.moved')).toEqual([moved('THRICE1', [b, 'B1'], [c, 'C1'])]);
 });
 
 test('75: a number that many nodes report is a maker’s, and no doubt', async () => {

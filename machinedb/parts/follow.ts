@@ -123,7 +123,9 @@ async function settleDoubts(tx: Tx, went: Placed[]): Promise<NewEvent[]> {
     rows.map(({ id }) => id),
     closing,
   );
-  return rows.map(({ i, node, slot }) => movedEvent({ ...went[i]!, node, slot }, went[i]!));
+  // Two others may have a doubt each about the same part.
+  const found = [...new Map(rows.map((row) => [row.i, row])).values()];
+  return found.map(({ i, node, slot }) => movedEvent({ ...went[i]!, node, slot }, went[i]!));
 }
 
 function movedEvent({ node, kind, serial, model, slot }: Placed, from: { node: string; slot: string }): NewEvent {

@@ -100,7 +100,6 @@ interface Act {
 
 /** From revisions and events alone: the places that nodes were given, and the acts on the rack and on devices. */
 async function rackAt(db: Reader, { site, rack }: Rack, time: string): Promise<RackView> {
-  await checkHorizon(db, time, { intended: ['placement'], observed: ['hostname'], derived: ['wanted'] });
   const { rows: acts } = await sql<Act>`
     select kind, data from event where subject = ${`rack/${site}:${rack}`} and at <= ${time}::timestamptz
       and kind in ('rack.put', 'rack.deleted', 'feed.put', 'feed.deleted') order by seq`.execute(db);
@@ -121,6 +120,7 @@ async function rackAt(db: Reader, { site, rack }: Rack, time: string): Promise<R
       where kind in ('device.put', 'device.deleted') and starts_with(subject, ${`device/${site}:`})
         and at <= ${time}::timestamptz order by subject, seq desc) as last
     where kind = 'device.put' and data ->> 'rack' = ${rack}`.execute(db);
+  await checkHorizon(db, time, { intended: ['placement'], observed: ['hostname'], derived: ['wanted'] });
   return {
     site,
     name: rack,

@@ -28,10 +28,11 @@ export async function carry(
   body: Buffer,
 ): Promise<Carried> {
   try {
-    const line = `${head.method} ${head.path.split('?')[0]}`;
+    const [path = ''] = head.path.split('?');
+    const line = `${head.method} ${path}`;
     const isAgent = agents.test(line);
     if (!isAgent && !own.test(line)) throw new Problem('not_found', `a relay carries no ${line.slice(0, 200)}`);
-    const node = isAgent ? nodeOf(context, head, body) : undefined;
+    const node = isAgent ? nodeOf(context, { ...head, path }, body) : undefined;
     if (node !== undefined) await checkSite(context.db, node, site);
     const headers = Object.entries(head.headers).filter(([name]) => passed.includes(name));
     const reply = await server.inject({
@@ -41,7 +42,7 @@ export async function carry(
       remoteAddress: head.remote,
       ...(body.length === 0 ? {} : { payload: body }),
     });
-    if (head.path === '/v1/enrol' && reply.statusCode === 200)
+    if (path === '/v1/enrol' && reply.statusCode === 200)
       await checkSite(context.db, (JSON.parse(reply.body) as { node: string }).node, site);
     const wait = reply.headers['retry-after'];
     return {
@@ -59,7 +60,7 @@ export async function carry(
   }
 }
 
-/** The node that a request speaks for, by the credential in it; undefined: by none yet. */
+/** The node that a request to a path speaks for, by the credential in it; undefined: by none yet. */
 function nodeOf(context: Context, { headers, path }: RequestHead, body: Buffer): string | undefined {
   if (path === '/v1/token') return subjectOf(body);
   const token = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];

@@ -1,6 +1,7 @@
 import { actor, type Context, type Handlers, type Request } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { revertIntent } from '../history/revert.ts';
+import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { nodeForWrite } from '../nodes/node-ref.ts';
 
@@ -12,6 +13,9 @@ async function revert<O extends Revert>(
   subjectOf: (db: Reader) => Promise<string>,
 ) {
   const { params, query, body } = (request as unknown as Request<'revertFleetIntent'>).input;
+  const history = /^([0-9a-f]{8})\./.exec(body.revision ?? '')?.[1];
+  if (history !== undefined && history !== context.feed.epoch)
+    throw new Problem('gone', `${body.revision} is of another history (the database was restored): say to, a time`);
   return await write(context, request as Request<Revert>, async (tx) =>
     revertIntent(tx, context.keys, {
       subject: await subjectOf(tx),

@@ -80,7 +80,7 @@ export async function withIntents() {
     const caller = { kind: 'operator', name: 'ann', scopes: ['write'], expiresAt: undefined, token: 't' } as const;
     const raw = Buffer.from(JSON.stringify(request.body ?? null));
     const handler = handlers[operation] as unknown as (context: Context, request: Request<O>) => Promise<Reply<O>>;
-    return await handler(context, { input, caller, headers, raw, remote: '127.0.0.1' });
+    return await handler(context, { operation, input, caller, headers, raw, remote: '127.0.0.1' });
   }
 
   /** An approved node that reports these sections; answers its id. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import { afterAll } from 'vitest';
 import { createAuthority, issueServer, openAuthority } from '../trust/ca.ts';
 
@@ -13,8 +14,15 @@ export interface Got {
   at: number;
 }
 
-/** What the receiver does with its nth request (from 0): a status, an end without answer, or silence. */
-export type Behaviour = (n: number, got: Got) => { status: number; location?: string } | 'close' | 'silence';
+interface Answer {
+  status: number;
+  location?: string;
+  /** It answers only then. */
+  after?: Promise<unknown>;
+}
+
+/** What the receiver does with its nth request (from 0): an answer, one that never ends, an end without one, or silence. */
+export type Behaviour = (n: number, got: Got) => Answer | 'close' | 'silence' | 'endless';
 
 export interface Receiver {
   port: number;
@@ -23,6 +31,8 @@ export interface Receiver {
   /** All requests, in the order they came. */
   got: Got[];
   behave(how: Behaviour): void;
+  /** How many connections are open. */
+  open(): Promise<number>;
 }
 
 /** An HTTPS server that takes webhooks, for the names `receiver.test` and 127.0.0.1; closed after the test file. */
@@ -42,6 +52,13 @@ export async function withReceiver(): Promise<Receiver> {
     const answer = how(got.length - 1, entry);
     if (answer === 'close') return request.socket.destroy();
     if (answer === 'silence') return;
+    if (answer === 'endless') {
+      response.writeHead(200);
+      const timer = setInterval(() => response.write(Buffer.alloc(4096)), 1);
+      response.on('close', () => clearInterval(timer));
+      return;
+    }
+    await answer.after;
     response.writeHead(answer.status, answer.location === undefined ? {} : { location: answer.location });
     response.end('ok');
   });
@@ -58,6 +75,7 @@ export async function withReceiver(): Promise<Receiver> {
     behave: (next) => {
       how = next;
     },
+    open: async () => await promisify(server.getConnections.bind(server))(),
   };
 }
 

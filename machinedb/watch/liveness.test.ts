@@ -73,6 +73,14 @@ test('a revoked node is nobody to wait for', async () => {
   expect((await now(id)).reachable).toBeNull();
 });
 
+test('103 a heartbeat from a clock that was hours ahead makes nobody alive', async () => {
+  for (let i = 0; i < 5; i++) await heard(0);
+  const id = await heard(-7200);
+  await watch();
+  expect((await now(id)).reachable).toBe(false);
+  await db.deleteFrom('heartbeat').execute();
+});
+
 test('after the database was away nobody is unreachable before two leases are over', async () => {
   const id = await heard(60);
   await watch(true);
@@ -93,9 +101,11 @@ test('a daemon whose database did not answer says so, and gives everybody two le
   await sql`alter table fleet rename to gone`.execute(db);
   const tasks = startTasks(db, { ...readConfig({}), taskMs: 20 }, log, Math.random);
   try {
-    await expect.poll(() => lines).toContain('a background task failed; it is tried again');
+    await expect.poll(() => lines, { timeout: 10_000 }).toContain('a background task failed; it is tried again');
     await sql`alter table gone rename to fleet`.execute(db);
-    await expect.poll(() => lines).toContain('a background task works again; what it missed, it takes for unknown');
+    await expect
+      .poll(() => lines, { timeout: 10_000 })
+      .toContain('a background task works again; what it missed, it takes for unknown');
   } finally {
     await tasks.stop();
   }
@@ -151,6 +161,20 @@ test('a site that falls silent at once is said once, also for nodes that follow,
   expect(await kinds(`node/${six[5]}`)).toEqual(['node.unreachable']);
   expect(await kinds(`node/${six[1]}`)).toEqual([]);
   expect((await now(six[1]!)).reachable).toBe(true);
+});
+
+test('a site whose silent nodes stand elsewhere now is not unreachable any more', async () => {
+  await ask('putSite', { params: { site: 'ham' }, body: {} });
+  const place = (id: string, site: string) =>
+    ask('assignNode', { params: { node: id }, body: { site, reason: 'moved' } });
+  const ids = await Promise.all(Array.from({ length: 5 }, () => heard(60)));
+  for (const id of ids) await place(id, 'ham');
+  await watch();
+  const told = async () => (await events('site/ham')).map(([kind]) => kind).filter((kind) => kind !== 'site.put');
+  expect(await told()).toEqual(['site.unreachable']);
+  for (const id of ids) await place(id, 'ber');
+  await watch();
+  expect(await told()).toEqual(['site.unreachable', 'site.reachable']);
 });
 
 test('when nobody at all is heard, the service says so of itself and calls no node unreachable', async () => {

@@ -49,7 +49,7 @@ async function readSituation(tx: Tx): Promise<Omit<Situation, 'listeningMs' | 's
   const { rows: outages } = await sql<Outage & { site: string }>`
     select o.site, extract(epoch from now() - o.returning_since)::float8 * 1000 as "returningMs", array(select n.node from node_now n join node on node.id = n.node and node.revoked_at is null and node.state <> 'retired'
       where n.node = any (o.nodes) and n.site = o.site and n.reachable is false order by n.node)::text[] as nodes
-    from site_outage o order by o.site for update`.execute(tx);
+    from site_outage o order by o.site`.execute(tx);
   const newest = sites.flatMap(({ newest_ms }) => (newest_ms === null ? [] : [newest_ms]));
   return {
     newestMs: newest.length === 0 ? undefined : Math.min(...newest),

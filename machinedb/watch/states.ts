@@ -47,8 +47,9 @@ export async function advance(tx: Tx, ids: string[]): Promise<{ revisions: NewRe
       'h.generation as reported',
       'n.generation',
       'h.at as beat_at',
-      // A node that stands still has a finding about that; it must not keep it where it stands. Hardware is nothing to configure.
-      sql<number>`(select count(*) from finding f where f.node = node.id and f.section not in ('state', 'profile')
+      // A node that stands still has a finding about that; it must not keep it where it stands. Hardware and cables are nothing
+      // that it configures.
+      sql<number>`(select count(*) from finding f where f.node = node.id and f.section not in ('state', 'profile', 'cabling')
         and (f.acknowledged_by is null or f.acknowledged_until < now()))`.as('findings'),
     ])
     .where('node.id', 'in', ids)

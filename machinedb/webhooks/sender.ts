@@ -31,19 +31,22 @@ export function startSender(
   options: RunOptions,
 ): { stop(): Promise<void> } {
   let stopped = false;
-  const running = new Map<string, Promise<void>>();
+  const running = new Set<Promise<void>>();
   let looking = Promise.resolve();
+  /** A look is to follow the one that is under way. */
+  let waiting = false;
   let soon: NodeJS.Timeout | undefined;
 
   const look = async () => {
     const hooks = await db.selectFrom('webhook').selectAll().where(due(feed.epoch)).orderBy('next_at').execute();
     for (const hook of hooks) {
-      if (stopped || running.size >= AT_ONCE) return;
-      if (running.has(hook.name)) continue;
-      const run = runWebhook(db, kek, feed.epoch, hook, options, () => stopped)
+      // Whoever comes behind the first has its turn in this look: the next one begins with the same again.
+      while (running.size >= AT_ONCE && !stopped) await Promise.race(running);
+      if (stopped) return;
+      const run: Promise<void> = runWebhook(db, kek, feed.epoch, hook, options, () => stopped)
         .catch((error) => warn(error, hook.name))
-        .finally(() => running.delete(hook.name));
-      running.set(hook.name, run);
+        .finally(() => running.delete(run));
+      running.add(run);
     }
   };
   const warn = (error: unknown, webhook?: string) => {
@@ -54,7 +57,14 @@ export function startSender(
     if (soon !== undefined || stopped) return;
     soon = setTimeout(() => {
       soon = undefined;
-      looking = looking.then(look).catch((error) => warn(error));
+      if (waiting) return;
+      waiting = true;
+      looking = looking
+        .then(() => {
+          waiting = false;
+          return look();
+        })
+        .catch((error) => warn(error));
     }, SOON_MS);
   });
   return {
@@ -63,7 +73,7 @@ export function startSender(
       unsubscribe();
       clearTimeout(soon);
       await looking;
-      await Promise.all(running.values());
+      await Promise.all(running);
     },
   };
 }

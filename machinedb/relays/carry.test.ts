@@ -1,0 +1,44 @@
+import { afterAll, expect, test } from 'vitest';
+import { buildServer } from '../http/server.ts';
+import { assertionOf, machine, withTrust } from '../trust/testing/machine.ts';
+import { carry } from './carry.ts';
+
+const trust = await withTrust();
+const { context, db } = trust;
+Object.assign(context, { metrics: { problem: () => undefined } });
+const server = await buildServer(context, undefined);
+afterAll(() => server.close());
+await db
+  .insertInto('site')
+  .values(['ams1', 'lon1'].map((name) => ({ name, description: null })))
+  .execute();
+
+/** What the relay of a site is answered when it carries a request. */
+async function carried(site: string, line: string, body: unknown, headers: Record<string, string> = {}) {
+  const [method = '', path = ''] = line.split(' ');
+  const bytes = Buffer.from(body === undefined ? '' : JSON.stringify(body));
+  const reply = await carry(server, context, site, { method, path, headers, remote: '192.0.2.7' }, bytes);
+  return { status: reply.head.status, ...JSON.parse(reply.body.toString()) };
+}
+
+test('a node of another site is one that does not exist, whatever else is in the URL', async () => {
+  const subject = machine();
+  const { node } = await trust.enrol(subject);
+  await db.updateTable('node_now').set({ site: 'lon1' }).where('node', '=', node).execute();
+  const token = () => ({
+    ...{ grant_type: 'client_credentials', client_assertion: assertionOf(subject, node, trust.nonce()) },
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+  });
+  const absent = { status: 404, detail: `there is no node ${node} at the site of this relay` };
+  for (const line of ['POST /v1/token', 'POST /v1/token?x=1']) {
+    expect(await carried('ams1', line, token())).toMatchObject(absent);
+    expect(await carried('lon1', line, token())).toMatchObject({ status: 200, token_type: 'Bearer' });
+  }
+  const authorization = await trust.login(subject, node);
+  expect(await carried('ams1', 'GET /v1/self', undefined, { authorization })).toMatchObject(absent);
+});
+
+test('a relay carries what agents ask, and no request of an operator', async () => {
+  for (const line of ['GET /v1/nodes', 'POST /v1/nodes/x/approve', 'GET /v1/relays', 'GET /v1/self/../nodes'])
+    expect(await carried('ams1', line, {})).toMatchObject({ status: 404, detail: `a relay carries no ${line}` });
+});
