@@ -91,6 +91,18 @@ export const stories: Required<Story>[] = (
       outcome: 'quarantine A',
     },
     {
+      name: 'all cards replaced, where another machine has the same UUID',
+      known: { A: old, B: { ...oldB, uuid: 'U1' } },
+      comes: { ...old, macs: 'M91' },
+      outcome: 'same A',
+    },
+    {
+      name: 'with two of three cards of a node of which only the cards are told',
+      known: { A: without(old, 'macs'), B: { macs: 'M21 M22 M23' } },
+      comes: { ...old, macs: 'M21 M22' },
+      outcome: 'same A',
+    },
+    {
       name: 'the cards of another machine, its memory its own',
       known: { A: a, B: b },
       comes: { ...a, macs: b.macs! },

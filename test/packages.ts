@@ -38,6 +38,7 @@ export const packages: { name: string; why: string }[] = [
   { name: 'gnupg', why: "signs the lab's repository" },
   { name: 'openssh-client', why: 'reaches installed nodes, and reads certificates' },
   { name: 'strace', why: "lets PostgreSQL's fsync fail" },
+  { name: 'faketime', why: "turns PostgreSQL's clock" },
   { name: 'curl', why: 'fetches as loaders and installers do' },
   {
     name: 'frr',

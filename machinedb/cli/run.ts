@@ -7,6 +7,7 @@ import { ApiError, type Client } from '../../shared/client.ts';
 import type { Command } from './commands.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { type Flag, flagsOf, type Parsed, parseFlags } from './flags.ts';
+import { outagesText } from './outages.ts';
 import { plain, table, tree } from './render.ts';
 
 /** Where a command reads and writes; the terminal is a parameter. */
@@ -104,6 +105,7 @@ export async function execute(
     ...(write ? { idempotencyKey: randomUUID() } : {}),
   });
   const whole = parsed.own.all === true ? await allPages(client, command.operation, call, reply) : reply;
+  if (!json) for (const line of outagesText(reply)) terminal.note(line);
   if (json) terminal.out(JSON.stringify(whole, null, 2));
   else terminal.out(plans ? planText(whole as Plan) : toText(whole, command.columns));
 }
@@ -214,7 +216,10 @@ function toText(reply: unknown, columns: string[] | undefined): string {
   const text = table(
     shown,
     items.map((item) =>
-      shown.map((column) => (Array.isArray(item[column]) ? (item[column] as unknown[]).join(' ') : item[column])),
+      shown.map((column) => {
+        const value = column.split('.').reduce<unknown>((of, key) => (of as Record<string, unknown>)?.[key], item);
+        return Array.isArray(value) ? value.join(' ') : value;
+      }),
     ),
   );
   return next === undefined ? text : `${text}\n(more: --all, or --cursor ${next})`;

@@ -94,7 +94,7 @@ test('each: what can be done is done, also where only all of them together show 
       state: 'failed',
       problem: {
         code: 'conflict',
-        detail: `the name n1.bulk.example.org belongs to node ${ids[1]} already: take another, or rename that node first`,
+        detail: `the name n1.bulk.example.org is asked for by node ${ids[1]}, too: it belongs to one machine`,
         pointer: '/hostname',
       },
     },

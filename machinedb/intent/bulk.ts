@@ -7,6 +7,7 @@ import { isTransient, type Tx } from '../db.ts';
 import { append, type NewEvent, type NewRevision } from '../feed/feed.ts';
 import { toDatabaseProblem } from '../http/database-problem.ts';
 import { Problem } from '../http/problem.ts';
+import { NodesRefused, type RefusedNode } from '../places/refused.ts';
 import type { Keys } from '../trust/keys.ts';
 import { type Assignment, assignmentIntents } from './assign.ts';
 import { type Refused, resolveTargets, type Target } from './bulk-targets.ts';
@@ -121,8 +122,14 @@ async function changesOf(tx: Tx, { node, asked }: Target, own: Sections): Promis
   return changes.filter(({ section, data }) => canonical(data) !== canonical(own[section] ?? null));
 }
 
-/** Projects all at once; where that is refused, halves, down to the single nodes that are to blame. Answers what went well. */
-async function attempt(run: Run, work: Work[]): Promise<Work[]> {
+/** How often the nodes that are to blame are left out: each time others may be, who counted on what those have. */
+const ROUNDS = 8;
+
+/**
+ * Projects all at once; where that is refused, without the nodes that are to blame. What cannot say who is, is halved, down to
+ * the single nodes. Answers what went well.
+ */
+async function attempt(run: Run, work: Work[], rounds = ROUNDS): Promise<Work[]> {
   if (work.length === 0) return [];
   const { tx, keys, options } = run;
   const pending = new Map(run.pending);
@@ -142,13 +149,28 @@ async function attempt(run: Run, work: Work[]): Promise<Work[]> {
     if (problem === undefined) throw error;
     await sql`rollback to savepoint bulk`.execute(tx);
     await sql`release savepoint bulk`.execute(tx);
+    const blamed = error instanceof NodesRefused && rounds > 0 ? error.refused : [];
+    const reasons = new Map<string | undefined, RefusedNode>(blamed.map((each) => [each.node, each]));
     const [first] = work;
-    if (work.length === 1) {
-      run.refused.push({ item: first!.item, node: first!.node, name: first!.name, problem });
-      return [];
+    if (work.length === 1 && !reasons.has(first!.node)) reasons.set(first!.node, { problem });
+    if (reasons.size > 0) {
+      blame(run, work, reasons);
+      const rest = work.filter(({ node }) => !reasons.has(node));
+      return await attempt(run, rest, rounds - 1);
     }
     const half = Math.ceil(work.length / 2);
-    return [...(await attempt(run, work.slice(0, half))), ...(await attempt(run, work.slice(half)))];
+    return [...(await attempt(run, work.slice(0, half), 0)), ...(await attempt(run, work.slice(half), 0))];
+  }
+}
+
+/** Where all or none is written, who asked for what a refused node would have left is not to blame. */
+function blame({ options, refused }: Run, work: Work[], reasons: Map<string | undefined, RefusedNode>): void {
+  const before = new Set(refused.map(({ node }) => node));
+  for (const { item, node, name } of work) {
+    const reason = reasons.get(node);
+    if (reason === undefined) continue;
+    if (options.mode === 'all' && reason.holder !== undefined && before.has(reason.holder)) continue;
+    refused.push({ item, node, name, problem: reason.problem });
   }
 }
 

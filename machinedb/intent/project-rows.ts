@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
 import { Problem } from '../http/problem.ts';
 import type { Hot } from '../nodes/hot.ts';
+import { NodesRefused, type RefusedNode } from '../places/refused.ts';
 
 /** What a projection makes of one node's row in node_now. */
 export interface Update extends Hot {
@@ -16,31 +17,37 @@ export interface Update extends Hot {
   key?: string;
 }
 
-/** Stores the rows of some nodes at once. Throws when two nodes would have one name. */
+/** Stores the rows of some nodes at once. Throws NodesRefused when two nodes would have one name. */
 export async function storeUpdates(tx: Tx, updates: Update[]): Promise<void> {
   await checkNames(tx, updates);
   await storeRows(tx, updates);
 }
 
-/** A name belongs to one machine. The unique index decides; this says whose it is. */
+/** A name belongs to one machine. The unique index decides; this says of every name whose it is. */
 async function checkNames(tx: Tx, updates: Update[]): Promise<void> {
   const named = updates.filter(({ fqdn }) => fqdn !== undefined).map(({ node, fqdn }) => ({ node, fqdn }));
-  const twice = named.find(({ fqdn }, i) => named.findIndex((other) => other.fqdn === fqdn) !== i);
-  if (twice !== undefined)
-    throw taken(`several nodes would have the name ${String(twice.fqdn)}: a name belongs to one machine`);
-  const { rows } = await sql<{ fqdn: string; node: string }>`
-    select n.fqdn, n.node from json_to_recordset(${JSON.stringify(named)}::json) as x(node uuid, fqdn text)
-    join node_now n on n.fqdn = x.fqdn and n.node <> x.node
-    where not exists (select from json_to_recordset(${JSON.stringify(updates.map(({ node }) => ({ node })))}::json) as u(node uuid) where u.node = n.node)
-    limit 1`.execute(tx);
-  if (rows[0] !== undefined)
-    throw taken(
-      `the name ${rows[0].fqdn} belongs to node ${rows[0].node} already: take another, or rename that node first`,
-    );
+  const { rows } = await sql<{ fqdn: string; node: string; holder: string }>`
+    select n.fqdn, x.node, n.node as holder from json_to_recordset(${JSON.stringify(named)}::json) as x(node uuid, fqdn text)
+    join node_now n on n.fqdn = x.fqdn and n.node <> x.node order by x.node`.execute(tx);
+  const refused = rows.map(({ fqdn, node, holder }) =>
+    taken(node, holder, `the name ${fqdn} belongs to node ${holder} already: take another, or rename that node first`),
+  );
+  const had = new Set(rows.map(({ node }) => node));
+  const first = new Map<string, string>();
+  for (const { node, fqdn } of named.filter((each) => !had.has(each.node))) {
+    const holder = first.get(fqdn!);
+    if (holder === undefined) first.set(fqdn!, node);
+    else
+      refused.push(
+        taken(node, holder, `the name ${fqdn} is asked for by node ${holder}, too: it belongs to one machine`),
+      );
+  }
+  if (refused.length > 0) throw new NodesRefused(refused);
 }
 
-function taken(message: string): Problem {
-  return new Problem('conflict', message, { errors: [{ detail: message, pointer: '/hostname' }] });
+function taken(node: string, holder: string, message: string): RefusedNode {
+  const errors = [{ detail: message, pointer: '/hostname' }];
+  return { node, holder, problem: new Problem('conflict', message, { errors }) };
 }
 
 async function storeRows(tx: Tx, updates: Update[]): Promise<void> {

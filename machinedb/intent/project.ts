@@ -13,8 +13,10 @@ import { hotOf } from '../nodes/hot.ts';
 import { type AllocationRow, allocate, lacking, lockNetworks, readAllocations } from '../places/allocations.ts';
 import { type AskedAddresses, askedOf } from '../places/asked.ts';
 import { storeClaims } from '../places/claims.ts';
+import { leaveAddresses, leaveNames } from '../places/exchange.ts';
 import { type Networks, readNetworks } from '../places/nearest.ts';
 import { keepNetworks } from '../places/networks.ts';
+import { NodesRefused, type RefusedNode, refusedBy } from '../places/refused.ts';
 import { type Change, concernsMachine, type QueuedNode, queueChange } from '../rollout/queue.ts';
 import type { Keys } from '../trust/keys.ts';
 import { findingsOf, type NewFinding, storeFindings } from './findings.ts';
@@ -52,8 +54,8 @@ interface Row {
 
 /**
  * Brings everything that follows from a node's intent and facts up to date: addresses, wanted state with its generation and
- * signature, placement, findings, and the columns that lists read. Safe at any time. Throws when an intent contradicts another
- * node's. Keeps profiles, locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
+ * signature, placement, findings, and the columns that lists read. Safe at any time. Throws NodesRefused when intents contradict
+ * themselves or other nodes'; those of these nodes may exchange what only one can have. Keeps profiles, locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
  */
 export async function project(
   tx: Tx,
@@ -79,13 +81,17 @@ export async function project(
     lastGiven: new Map(),
     moved: [],
     queued: [],
+    refused: [],
     groups: await readDefinitions(tx),
     profiles: await keepProfiles(tx),
     sshCa: fingerprintOfBlob(ed25519Blob(keys.sshHostCa().publicKey)),
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);
-  await readAddressing(run);
+  refuse(run);
+  await readAddressing(run, pending !== undefined);
+  if (pending !== undefined && mayRename(pending)) await leaveNames(tx, namesOf(run.intents));
   for (const chunk of chunks) await projectChunk(run, chunk, projected);
+  refuse(run);
   if (pending !== undefined) await storeClaims(tx, run.intents, run.moved);
   await queueChange(tx, run.queued, change);
   return projected;
@@ -108,6 +114,8 @@ interface Run {
   moved: string[];
   /** Nodes whose agent has something to do, or no longer has. */
   queued: QueuedNode[];
+  /** Nodes whose intent cannot be stored. */
+  refused: RefusedNode[];
   /** Saved groups. They are read under the nodes' locks: see judgeSome(). */
   groups: Definition[];
   /** What is expected of hardware. */
@@ -116,31 +124,54 @@ interface Run {
   sshCa: string;
 }
 
-async function readAsked({ tx, intents, held }: Run, ids: string[], pending: Pending | undefined): Promise<void> {
+function refuse({ refused }: Run): void {
+  if (refused.length > 0) throw new NodesRefused(refused);
+}
+
+/** A name follows from these sections, and from the layers that the last two join. */
+function mayRename(pending: Pending): boolean {
+  return [...pending.values()].some((of) => 'hostname' in of || 'role' in of || 'placement' in of);
+}
+
+function namesOf(intents: Map<string, Intent>): Map<string, string | undefined> {
+  return new Map([...intents].map(([node, intent]) => [node, hotOf({}, { ...intent }).fqdn]));
+}
+
+async function readAsked(
+  { tx, intents, held, refused }: Run,
+  ids: string[],
+  pending: Pending | undefined,
+): Promise<void> {
   const layers = await readLayers(tx, ids, { pending });
   const allocations = Map.groupBy(await readAllocations(tx, ids), ({ node }) => node!);
   for (const id of ids) {
     const intent = mergeLayers(layers.get(id) ?? []) as Intent;
     const [first, ...more] = pending === undefined ? [] : contradictions(intent.network ?? {});
-    if (first !== undefined) throw contradiction([first, ...more], `node ${id}: `);
+    if (first !== undefined) refused.push({ node: id, problem: contradiction([first, ...more], `node ${id}: `) });
     intents.set(id, intent);
     held.set(id, allocations.get(id) ?? []);
   }
 }
 
-/** Which network each address is taken from, and the locks for those that are to be given. */
-async function readAddressing(run: Run): Promise<void> {
-  const { tx, intents, held, asked } = run;
+/**
+ * Which network each address is taken from, and the locks for those that are to be given.
+ *
+ * @param anew addresses may go from one of the nodes to another
+ */
+async function readAddressing(run: Run, anew: boolean): Promise<void> {
+  const { tx, intents, held, asked, refused } = run;
   if ([...intents.values()].every((intent) => demands(intent).length === 0)) return;
   await keepNetworks(tx);
   run.networks = await readNetworks(tx);
   for (const [node, intent] of intents) {
     const of = askedOf(node, intent, run.networks);
-    if (of.refused[0] !== undefined) throw of.refused[0];
+    if (of.refused[0] !== undefined) refused.push({ node, problem: of.refused[0] });
     asked.set(node, of);
   }
+  refuse(run);
   const lacked = [...asked].flatMap(([node, of]) => lacking(of.asked, held.get(node)!));
   await lockNetworks(tx, [...new Set(lacked.map(({ network }) => network))]);
+  if (anew) await leaveAddresses(tx, asked, held);
 }
 
 async function projectChunk(run: Run, ids: string[], projected: Projected): Promise<void> {
@@ -155,7 +186,10 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
   const findings: NewFinding[] = [];
   for (const row of rows) {
     const intent = run.intents.get(row.node)!;
-    const held = await hold(run, row.node);
+    const held = await hold(run, row.node).catch((error: unknown) => {
+      run.refused.push(...refusedBy(error, row.node));
+    });
+    if (held === undefined) continue;
     const active = held.filter(({ state }) => state === 'active');
     const { wanted, problems } = resolve({
       intent,
@@ -196,6 +230,7 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
       actor,
     });
   }
+  if (run.refused.length > 0) return;
   await storeUpdates(tx, updates);
   await storeFindings(tx, ids, findings);
 }

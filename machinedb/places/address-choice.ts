@@ -3,6 +3,7 @@ import type { Demand } from '../../shared/resolve.ts';
 import type { Tx } from '../db.ts';
 import { refusal } from './asked.ts';
 import { networkText } from './nearest.ts';
+import { NodesRefused } from './refused.ts';
 
 /**
  * The lowest free address. The lowest one is the first of the network, or follows one that is taken, so that only those
@@ -65,6 +66,7 @@ export async function checkRequested(tx: Tx, demand: Demand, address: string, no
   if (reserved !== null) throw invalid(`is in a reserved range of network ${network} (${reserved})`);
   const conflict = (message: string) => refusal(demand, 'conflict', `${what} ${message}`);
   if (state === 'quarantined') throw conflict('was released a short time ago and rests: take another, or wait');
-  if (holder !== null && holder !== node)
-    throw conflict(`belongs to node ${holder_name ?? holder}: take another, or release it there`);
+  if (holder === null || holder === node) return;
+  const problem = conflict(`belongs to node ${holder_name ?? holder}: take another, or release it there`);
+  throw new NodesRefused([{ node, holder, problem }]);
 }

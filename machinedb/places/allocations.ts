@@ -93,7 +93,8 @@ export async function allocate(
   ];
 }
 
-function isHeldFor(row: AllocationRow, demand: Demand): boolean {
+/** Whether an address that a node holds is the one it asks for here. */
+export function isHeldFor(row: AllocationRow, demand: Demand): boolean {
   const same = row.network === demand.network && row.interface === demand.interface && row.label === demand.label;
   return same && (demand.address === undefined || row.address === demand.address);
 }

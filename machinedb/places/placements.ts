@@ -3,6 +3,7 @@ import type { Placement } from '../../shared/sections/placement.ts';
 import type { Tx } from '../db.ts';
 import { Problem } from '../http/problem.ts';
 import { cellsOf } from './cells.ts';
+import { NodesRefused, type RefusedNode } from './refused.ts';
 
 /** Who is to stand where: a node, or a device of the placement's site. Without placement it leaves. */
 export interface Wish {
@@ -11,20 +12,9 @@ export interface Wish {
   placement: Placement | undefined;
 }
 
-/** The places asked for that cannot be had, and why. */
-export class PlacesRefused extends Problem {
-  readonly refused: { wish: Wish; reason: string }[];
-
-  constructor(code: 'invalid' | 'conflict', refused: { wish: Wish; reason: string }[]) {
-    const errors = refused.length === 1 ? [] : refused.map(({ reason }) => ({ detail: reason }));
-    super(code, refused[0]!.reason, { errors });
-    this.refused = refused;
-  }
-}
-
 /**
  * Stores where things stand, all or none: what moves leaves first, so that two change places. PostgreSQL refuses any
- * overlap. Throws, for every wish that cannot be had, that the place is taken, too high, in no rack, or without such a feed.
+ * overlap. Throws NodesRefused, for every wish that cannot be had, that the place is taken, too high, in no rack, or without such a feed.
  * Writers of one rack wait for each other.
  */
 export async function storePlacements(tx: Tx, wishes: Wish[]): Promise<void> {
@@ -41,9 +31,9 @@ export async function storePlacements(tx: Tx, wishes: Wish[]): Promise<void> {
   const feedless = await unknownFeeds(tx, json);
   const invalid = wishes.flatMap((wish, i) => {
     const reason = unfit(wish.placement, heights) ?? feedless.get(i);
-    return reason === undefined ? [] : [{ wish, reason }];
+    return reason === undefined ? [] : [{ node: wish.node, problem: new Problem('invalid', reason) }];
   });
-  if (invalid.length > 0) throw new PlacesRefused('invalid', invalid);
+  if (invalid.length > 0) throw new NodesRefused(invalid);
   await sql`
     insert into placement (node, device, site, rack, face, faces, units, lanes, part, side, feeds, draw_w)
     select node, device, site, rack, face, faces::int4range, units::int4range, lanes::int4range, part, side, feeds, draw_w
@@ -51,7 +41,7 @@ export async function storePlacements(tx: Tx, wishes: Wish[]): Promise<void> {
       units text, lanes text, part text, side text, feeds text[], draw_w int)
     where units is not null order by i on conflict do nothing`.execute(tx);
   const taken = await leftOut(tx, json, wishes);
-  if (taken.length > 0) throw new PlacesRefused('conflict', taken);
+  if (taken.length > 0) throw new NodesRefused(taken);
 }
 
 /** Stores where a node stands. Throws as storePlacements() does. */
@@ -94,9 +84,9 @@ async function unknownFeeds(tx: Tx, json: string): Promise<Map<number, string>> 
 }
 
 /** The wishes that PostgreSQL left out, and who stands where they would. */
-async function leftOut(tx: Tx, json: string, wishes: Wish[]): Promise<PlacesRefused['refused']> {
-  const { rows } = await sql<{ i: number; who: string; units: string }>`
-    select distinct on (x.i) x.i, coalesce(n.fqdn, n.observed_name, t.node::text, t.device) as who,
+async function leftOut(tx: Tx, json: string, wishes: Wish[]): Promise<RefusedNode[]> {
+  const { rows } = await sql<{ i: number; who: string; holder: string | null; units: string }>`
+    select distinct on (x.i) x.i, coalesce(n.fqdn, n.observed_name, t.node::text, t.device) as who, t.node as holder,
       case when upper_inf(t.units) then 'the whole side'
         else 'units ' || concat_ws('-', lower(t.units), nullif(upper(t.units) - 1, lower(t.units))) end as units
     from json_to_recordset(${json}::json) as x(i int, node uuid, device text, site text, rack text, faces text, units text, lanes text)
@@ -106,9 +96,10 @@ async function leftOut(tx: Tx, json: string, wishes: Wish[]): Promise<PlacesRefu
     where x.units is not null and not exists (
       select from placement p where p.node = x.node or p.device = x.device and p.site = x.site)
     order by x.i, t.units`.execute(tx);
-  return rows.map(({ i, who, units }) => {
-    const wish = wishes[i]!;
-    return { wish, reason: `${textOf(wish.placement!)} is taken by ${who} (${units})` };
+  return rows.map(({ i, who, holder, units }) => {
+    const { node, placement } = wishes[i]!;
+    const problem = new Problem('conflict', `${textOf(placement!)} is taken by ${who} (${units})`);
+    return { node, holder: holder ?? undefined, problem };
   });
 }
 
@@ -117,7 +108,7 @@ function textOf({ site, rack, unit, height = 1, side }: Placement): string {
   return `${units} of rack ${rack} in site ${site}`;
 }
 
-/** Stores the MACs that the intents of nodes name. Throws when one of them is named for two nodes. */
+/** Stores the MACs that the intents of nodes name. Throws NodesRefused when some are named for two nodes. */
 export async function storeIntendedMacs(tx: Tx, macsOf: Map<string, string[]>): Promise<void> {
   const pairs = [...macsOf].flatMap(([node, macs]) => [...new Set(macs)].map((mac) => ({ node, mac })));
   const json = JSON.stringify(pairs);
@@ -130,12 +121,12 @@ export async function storeIntendedMacs(tx: Tx, macsOf: Map<string, string[]>): 
   await sql`
     insert into intended_mac (mac, node) select mac, node from json_to_recordset(${json}::json) as x(node uuid, mac macaddr)
     order by mac, node on conflict (mac) do nothing`.execute(tx);
-  const { rows } = await sql<{ mac: string; node: string }>`
-    select i.mac, i.node from json_to_recordset(${json}::json) as x(node uuid, mac macaddr)
-    join intended_mac i on i.mac = x.mac and i.node <> x.node order by i.mac limit 1`.execute(tx);
-  if (rows[0] !== undefined)
-    throw new Problem(
-      'conflict',
-      `MAC ${rows[0].mac} is intended for node ${rows[0].node} already: a port is in one machine`,
-    );
+  const { rows } = await sql<{ mac: string; node: string; holder: string }>`
+    select i.mac, x.node, i.node as holder from json_to_recordset(${json}::json) as x(node uuid, mac macaddr)
+    join intended_mac i on i.mac = x.mac and i.node <> x.node order by i.mac, x.node`.execute(tx);
+  const refused = rows.map(({ mac, node, holder }) => {
+    const message = `MAC ${mac} is intended for node ${holder} already: a port is in one machine`;
+    return { node, holder, problem: new Problem('conflict', message) };
+  });
+  if (refused.length > 0) throw new NodesRefused(refused);
 }

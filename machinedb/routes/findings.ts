@@ -8,6 +8,7 @@ import { write } from '../http/write.ts';
 import { countFindings } from '../intent/findings.ts';
 import { findingsAt } from '../nodes/findings-at.ts';
 import { alarmed, countByKind, selectFindings, toFinding } from '../nodes/node-findings.ts';
+import { readOutages } from '../watch/outages.ts';
 
 export const findingRoutes = {
   listFindings: async ({ db }, { input: { query } }) => {
@@ -38,9 +39,13 @@ export const findingRoutes = {
         sql<boolean>`(f.acknowledged_by is not null and coalesce(f.acknowledged_until > now(), true)) = ${query.acknowledged}`,
       );
     if (query.alarmed !== undefined) rows = rows.where(alarmed, '=', query.alarmed);
-    return toPage(await rows.execute(), limit, ({ id }) => String(id), toFinding);
+    const page = toPage(await rows.execute(), limit, ({ id }) => String(id), toFinding);
+    return { ...page, sites_unreachable: await readOutages(db, query.site) };
   },
-  summarizeFindings: async ({ db }, { input: { query } }) => ({ items: await countByKind(db, query) }),
+  summarizeFindings: async ({ db }, { input: { query } }) => ({
+    items: await countByKind(db, query),
+    sites_unreachable: await readOutages(db, query.site),
+  }),
   acknowledgeFinding: async (context, request) =>
     await write(context, request, async (tx) => {
       const { id } = request.input.params;

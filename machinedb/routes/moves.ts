@@ -8,7 +8,7 @@ import { type IntentChange, lockSubjects, writeIntents } from '../intent/intent.
 import { checkIntent } from '../intent/intent-check.ts';
 import { readIntents } from '../intent/layers.ts';
 import { nodeForWrite } from '../nodes/node-ref.ts';
-import { PlacesRefused } from '../places/placements.ts';
+import { NodesRefused } from '../places/refused.ts';
 
 interface Refusal {
   /** Index of the item. */
@@ -52,14 +52,10 @@ export const moveRoutes = {
           event: { kind: 'nodes.moved', subject: 'fleet', data: { items } },
         });
       } catch (error) {
-        if (!(error instanceof PlacesRefused)) throw error;
-        const { code } = error;
+        if (!(error instanceof NodesRefused)) throw error;
         throw refusedMoves(
           items,
-          error.refused.map(({ wish, reason }) => ({
-            i: nodes.indexOf(wish.node!),
-            problem: new Problem(code, reason),
-          })),
+          error.refused.map(({ node, problem }) => ({ i: nodes.indexOf(node!), problem })),
         );
       }
     });

@@ -3,14 +3,12 @@ import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { listDescribed, putDescribed } from '../places/described.ts';
 import { removePlace } from '../places/place-removal.ts';
+import { readOutages } from '../watch/outages.ts';
 
 export const siteRoutes = {
   listSites: async ({ db }: Context, { input: { query } }) => {
     const { items, ...rest } = await listDescribed(db, 'site', query);
-    const rows = await db.selectFrom('site_outage').selectAll().execute();
-    const outages = new Map(
-      rows.map(({ site, since, nodes }) => [site, { since: since.toISOString(), nodes: nodes.length }]),
-    );
+    const outages = new Map((await readOutages(db))?.map(({ site, ...of }) => [site, of]));
     return { items: items.map((item) => ({ ...item, unreachable: outages.get(item.name) })), ...rest };
   },
   putSite: (context, request) =>

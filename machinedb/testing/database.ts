@@ -10,11 +10,11 @@ export interface TestDatabase {
 }
 
 /**
- * A fresh, migrated database for one test file, dropped after it, on the PostgreSQL that the test run started
- * (TEST_DATABASE_URL).
+ * A fresh, migrated database for one test file, dropped after it.
+ *
+ * @param server URL of the PostgreSQL, without one that which the test run started (TEST_DATABASE_URL)
  */
-export async function withDatabase(): Promise<TestDatabase> {
-  const server = process.env.TEST_DATABASE_URL;
+export async function withDatabase(server = process.env.TEST_DATABASE_URL): Promise<TestDatabase> {
   if (server === undefined) throw new Error('TEST_DATABASE_URL is not set: run the tests by npm test');
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = new pg.Client({ connectionString: server });

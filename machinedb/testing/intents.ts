@@ -52,9 +52,9 @@ const handlers = {
 } satisfies Partial<Handlers>;
 type Acts = Operation & keyof typeof handlers;
 
-/** A database with a site `ber` (rack `r1`, 10 units), the roles `gpu` and `web`, and the network `mgmt`. */
-export async function withIntents() {
-  const { db, url } = await withDatabase();
+/** A database with a site `ber` (rack `r1`, 10 units), the roles `gpu` and `web`, and the network `mgmt`. `server`: see withDatabase(). */
+export async function withIntents(server?: string) {
+  const { db, url } = await withDatabase(server);
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-intents-'));
   const keys = await openKeys(db, join(directory, 'kek'), Date.now);
   afterAll(() => {

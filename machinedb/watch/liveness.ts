@@ -6,7 +6,7 @@ import { judge, type Outage, type Overdue, type Situation, type Verdict } from '
 export interface LivenessOptions {
   /** How long a pause of the daemons is still no pause, milliseconds. */
   gapMs: number;
-  /** The database did not answer this daemon since it looked the last time: nobody knows who was heard meanwhile. */
+  /** Since this daemon looked the last time the database did not answer, or its clock jumped: nobody knows who was heard meanwhile. */
   away?: boolean;
 }
 
@@ -29,17 +29,20 @@ export async function watchLiveness(tx: Tx, { gapMs, away = false }: LivenessOpt
   await append(tx, [], eventsFor(verdict, situation));
 }
 
-/** Nodes that anybody waits for: a revoked or retired one may be silent. */
+/**
+ * Nodes that anybody waits for: a revoked or retired one may be silent. A beat that is to come in more than a lease is from before
+ * the clock was turned back, and no sign of life.
+ */
 const expected = sql`
   select h.node, n.site, n.reachable, h.lease_ms, h.at,
-    h.at + make_interval(secs => h.lease_ms / 1000.0) > now() and h.at < now() + interval '1 hour' as alive
+    h.at + make_interval(secs => h.lease_ms / 1000.0) > now() and h.at < now() + make_interval(secs => h.lease_ms / 1000.0) as alive
   from heartbeat h join node on node.id = h.node and node.revoked_at is null and node.state <> 'retired'
     join node_now n on n.node = h.node`;
 
 async function readSituation(tx: Tx): Promise<Omit<Situation, 'listeningMs' | 'silent'>> {
   const { rows: sites } = await sql<{ site: string | null; alive: number; newest_ms: number; lease_ms: number }>`
     select site, count(*) filter (where alive) as alive, max(lease_ms) as lease_ms,
-      extract(epoch from now() - max(at) filter (where at < now() + interval '1 hour'))::float8 * 1000 as newest_ms
+      extract(epoch from now() - max(at) filter (where at < now() + make_interval(secs => lease_ms / 1000.0)))::float8 * 1000 as newest_ms
     from (${expected}) as e group by site`.execute(tx);
   const { rows: moved } = await sql<Overdue & { alive: boolean }>`
     select node, site, alive, lease_ms as "leaseMs", case when at > now() then 'infinity'::float8

@@ -46,10 +46,16 @@ export function createMetrics(): Metrics {
       );
       const { rows } = await sql<{
         count: number;
-        sites: number;
         silent: boolean;
-      }>`select count(*) as count, (select count(*) from site_outage) as sites,
-          (select silent_since is not null from fleet) as silent from node_now where reachable is false`.execute(db);
+      }>`select count(*) as count, (select silent_since is not null from fleet) as silent from node_now where reachable is false`.execute(
+        db,
+      );
+      const sites = await db
+        .selectFrom('site')
+        .leftJoin('site_outage', 'site_outage.site', 'site.name')
+        .select(['name', sql<boolean>`site_outage.site is not null`.as('silent')])
+        .orderBy('name')
+        .execute();
       return [
         metric(
           'machinedb_problems_total',
@@ -76,7 +82,15 @@ export function createMetrics(): Metrics {
           states.map(({ state, count }) => [`{state="${state}"}`, count]),
         ),
         metric('machinedb_nodes_unreachable', 'gauge', 'Nodes whose lease is over', [['', rows[0]!.count]]),
-        metric('machinedb_sites_unreachable', 'gauge', 'Sites that fell silent as a whole', [['', rows[0]!.sites]]),
+        metric('machinedb_sites_unreachable', 'gauge', 'Sites that fell silent as a whole', [
+          ['', sites.filter(({ silent }) => silent).length],
+        ]),
+        metric(
+          'machinedb_site_silent',
+          'gauge',
+          '1 while a site is silent as a whole',
+          sites.map(({ name, silent }) => [`{site="${name}"}`, Number(silent)]),
+        ),
         metric('machinedb_fleet_silent', 'gauge', '1 while no node at all is heard', [['', Number(rows[0]!.silent)]]),
         metric(
           'machinedb_findings',

@@ -12,6 +12,7 @@ import { dropOld } from '../history/retention.ts';
 import { rebuildOldParts } from '../parts/rebuild.ts';
 import { closeExpired } from '../rescue/close.ts';
 import { expireSlots } from '../rollout/expire.ts';
+import { type Clock, openClock } from './clock.ts';
 import { watchLiveness } from './liveness.ts';
 import { advance, findStuck } from './states.ts';
 
@@ -27,12 +28,19 @@ const CHANGES_KEPT_MS = 30 * 60_000;
 /** How often a task that has more to do goes on before the others have their turn. */
 const TURNS = 20;
 
-/** All background work. Each takes no input, is safe twice, and is done by one daemon at a time. */
-const tasks: Task[] = [
-  {
+/** Who is reachable, by a clock that is watched for jumps. */
+export function livenessTask(clock: Clock): Task {
+  return {
     name: 'liveness',
-    run: (tx, config, away) => watchLiveness(tx, { gapMs: Math.max(30_000, 3 * config.taskMs), away }),
-  },
+    run: async (tx, config, away) => {
+      const jumped = await clock.jumped(tx);
+      await watchLiveness(tx, { gapMs: Math.max(30_000, 3 * config.taskMs), away: away || jumped });
+    },
+  };
+}
+
+/** All background work beside it. Each takes no input, is safe twice, and is done by one daemon at a time. */
+const tasks: Task[] = [
   { name: 'states', run: advanceAll },
   { name: 'stuck', run: (tx, config) => findStuck(tx, config.stateLimitScale) },
   { name: 'acknowledgements', run: endAcknowledgements },
@@ -51,6 +59,7 @@ const tasks: Task[] = [
  * Runs the tasks again and again until stopped; a failed one is logged and tried again the next time.
  *
  * @param more tasks that need more than a transaction and the configuration
+ * @param monotonic milliseconds that never jump
  */
 export function startTasks(
   db: Db,
@@ -58,13 +67,15 @@ export function startTasks(
   log: Logger,
   random: () => number,
   more: Task[] = [],
+  monotonic: () => number = () => performance.now(),
 ): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
   const away = new Set<Task>();
+  const all = [livenessTask(openClock(log, monotonic)), ...tasks, ...more];
   const runAll = async () => {
-    for (const [i, task] of [...tasks, ...more].entries()) {
+    for (const [i, task] of all.entries()) {
       const runOnce = (tx: Tx) => runLocked(tx, i, task, config, away.has(task));
       try {
         for (let turn = 0, isMore = true; isMore && turn < TURNS && !stopped; turn++) {

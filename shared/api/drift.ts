@@ -3,6 +3,7 @@ import { expectations } from '../expectation.ts';
 import { policy, violation } from '../policy.ts';
 import { name } from '../sections/name.ts';
 import { nodeParam } from './nodes.ts';
+import { outages } from './outage.ts';
 import { asOf, page, pageQuery, row, time, writeQuery } from './row.ts';
 
 const model = z.string().min(1).max(500).describe('Manufacturer and product, as machinedb nodes shows them');
@@ -103,7 +104,7 @@ export const driftRows = {
     summary: 'How many findings are open, by section, kind and severity',
     scope: 'read',
     query: z.strictObject({ site: name.optional(), role: name.optional() }),
-    reply: z.object({ items: z.array(findingCount) }),
+    reply: z.object({ items: z.array(findingCount), ...outages }),
   }),
   getGrace: row({
     method: 'GET',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { name } from '../sections/name.ts';
 import { standing } from '../sections/placement.ts';
 import { installStatus } from './install-status.ts';
+import { outages } from './outage.ts';
 import { onceStatus, rescueStatus } from './rescue-status.ts';
 import { asOf, page, pageQuery, plan, reason, row, time, writeQuery } from './row.ts';
 
@@ -287,7 +288,7 @@ export const nodeRows = {
       alarmed: z.stringbool().optional().describe('Older than the grace of its kind, and not acknowledged'),
       ...pageQuery,
     }),
-    reply: page(finding),
+    reply: page(finding).extend(outages),
   }),
   acknowledgeFinding: row({
     method: 'POST',

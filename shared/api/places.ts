@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { name } from '../sections/name.ts';
+import { outage } from './outage.ts';
 import { asOf, page, pageQuery, row, writeQuery } from './row.ts';
 
 const text = z.string().max(500);
@@ -10,10 +11,7 @@ const done = z.object({ deleted: z.boolean() });
 const siteBody = z.strictObject({ description: text.optional() });
 export const site = siteBody.extend({
   name,
-  unreachable: z
-    .object({ since: z.string(), nodes: z.int().describe('Those that fell silent with it') })
-    .optional()
-    .describe('It fell silent as a whole'),
+  unreachable: outage.optional().describe('It fell silent as a whole'),
 });
 const rackBody = z.strictObject({
   height: z.int().min(1).max(100),

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../shared/client.ts';
 import { each } from '../bench/measure.ts';
 import type { Door } from '../simulated-node.ts';
-import { nextChange } from './changes.ts';
 import { firstFaults } from './faults.ts';
+import { type GoOnOptions, goOn } from './go-on.ts';
 import { identityOf } from './identity.ts';
 import { LabNode } from './lab-node.ts';
 import { makeMachine } from './machine.ts';
@@ -11,7 +11,7 @@ import { assign, makePlaces, placedNodes } from './places.ts';
 
 const AT_ONCE = 8;
 
-export interface LabOptions {
+export interface LabOptions extends Omit<GoOnOptions, 'sleep'> {
   machines: number;
   door: Door;
   /** As an operator, for what people do. */
@@ -21,12 +21,6 @@ export interface LabOptions {
   secret: string;
   /** Distinguishes this start. */
   boot: string;
-  /** Time between two changes, and how long one lasts, milliseconds. */
-  everyMs: number;
-  lastsMs: number;
-  random: () => number;
-  say: (text: string) => void;
-  signal: AbortSignal;
 }
 
 /** Runs a fleet of simulated machines until the signal: all join, have a place, report and beat; and now and then one changes. */
@@ -57,26 +51,5 @@ export async function runLab(options: LabOptions): Promise<void> {
   say(`${nodes.length} machines in ${racks} racks are there. What is different in them:`);
   for (const { machine, faults } of nodes)
     for (const fault of faults) say(`  ${machine.place.fqdn}: ${fault.told(machine)}`);
-  await goOn(nodes, options);
-}
-
-async function goOn(nodes: LabNode[], { everyMs, lastsMs, random, say, signal }: LabOptions): Promise<void> {
-  const time = () => new Date().toTimeString().slice(0, 8);
-  for (;;) {
-    await sleep(everyMs * (0.5 + random()), undefined, { signal });
-    const change = nextChange(nodes, random);
-    if (change === undefined) continue;
-    say(`${time()} ${change.told}`);
-    await change.begin().catch((error: Error) => say(`${time()} it was not told: ${error.message}`));
-    const { end } = change;
-    if (end === undefined) continue;
-    // Not waited for: several things go on at once.
-    void sleep(lastsMs * (0.5 + random()), undefined, { signal }).then(
-      async () => {
-        await end();
-        say(`${time()} ${change.told.split(':')[0]}: is as before`);
-      },
-      () => undefined,
-    );
-  }
+  await goOn(nodes, { ...options, sleep: (ms) => sleep(ms, undefined, { signal }) });
 }
