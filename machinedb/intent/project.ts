@@ -17,7 +17,7 @@ import { type Networks, readNetworks } from '../places/nearest.ts';
 import { keepNetworks } from '../places/networks.ts';
 import { type Change, concernsMachine, type QueuedNode, queueChange } from '../rollout/queue.ts';
 import type { Keys } from '../trust/keys.ts';
-import { findingsOf, type NewFinding, storeFindings } from './findings.ts';
+import { findingsOf, type NewFinding, writeFindings } from './findings.ts';
 import { contradiction } from './intent-check.ts';
 import { type Pending, readLayers } from './layers.ts';
 import { storeUpdates, type Update } from './project-rows.ts';
@@ -172,10 +172,9 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
     findings.push(...profileFindings({ ...row, model: hot.model, role: hot.role }, run.profiles));
     updates.push({
       node: row.node,
-      wanted,
+      named: row.fqdn ?? undefined,
       generation,
-      changed,
-      ...signed(keys, row.node, generation, wanted, changed),
+      ...(changed ? { wanted, ...keys.signWanted(canonical({ node: row.node, generation, wanted })) } : {}),
       ...hot,
       groups: groupsOf(run.groups, row.observed, hot),
     });
@@ -196,16 +195,12 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
       actor,
     });
   }
+  await writeFindings(tx, ids, findings);
   await storeUpdates(tx, updates);
-  await storeFindings(tx, ids, findings);
 }
 
 async function hold({ tx, held, asked, lastGiven }: Run, node: string): Promise<AllocationRow[]> {
   const has = held.get(node)!;
   const wants = asked.get(node)?.asked ?? [];
   return wants.length === 0 && has.length === 0 ? [] : await allocate(tx, node, wants, has, lastGiven);
-}
-
-function signed(keys: Keys, node: string, generation: number, wanted: Record<string, unknown>, changed: boolean) {
-  return changed ? keys.signWanted(canonical({ node, generation, wanted })) : {};
 }
