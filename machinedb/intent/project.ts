@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Plan } from '../../shared/api/row.ts';
 import { canonical } from '../../shared/canonical.ts';
 import { changes } from '../../shared/diff.ts';
@@ -23,6 +24,8 @@ import { type Pending, readLayers } from './layers.ts';
 import { storeUpdates, type Update } from './project-rows.ts';
 
 const CHUNK = 500;
+/** Nodes that are worked out before others have their turn in this process. */
+const TURN = 50;
 const SHOWN = 1000;
 
 export interface Projected {
@@ -85,7 +88,7 @@ export async function project(
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);
   await readAddressing(run);
-  for (const chunk of chunks) await projectChunk(run, chunk, projected);
+  await projectChunks(run, chunks, projected);
   if (pending !== undefined) await storeClaims(tx, run.intents, run.moved);
   await queueChange(tx, run.queued, change);
   return projected;
@@ -143,34 +146,72 @@ async function readAddressing(run: Run): Promise<void> {
   await lockNetworks(tx, [...new Set(lacked.map(({ network }) => network))]);
 }
 
-async function projectChunk(run: Run, ids: string[], projected: Projected): Promise<void> {
-  const { tx, keys, actor, networks } = run;
-  const rows: Row[] = await tx
+/** What PostgreSQL takes to store some nodes is the time to work out the next. It is asked one thing at a time. */
+async function projectChunks(run: Run, chunks: string[][], projected: Projected): Promise<void> {
+  let storing: Promise<void> = Promise.resolve();
+  try {
+    let rows = await readRows(run, chunks[0]!);
+    for (const [i, ids] of chunks.entries()) {
+      const made = await workOut(run, rows, projected);
+      await storing;
+      rows = i + 1 < chunks.length ? await readRows(run, chunks[i + 1]!) : [];
+      storing = store(run, ids, made);
+      // It is awaited below; until then a failure must not end the process.
+      storing.catch(() => undefined);
+    }
+    await storing;
+  } finally {
+    // Nothing of it may come after the end of a transaction that failed.
+    await storing.catch(() => undefined);
+  }
+}
+
+async function readRows({ tx, held, asked, lastGiven }: Run, ids: string[]): Promise<Row[]> {
+  const rows = await tx
     .selectFrom('node_now')
     .select(['node', 'observed', 'errors', 'wanted', 'generation', 'fqdn'])
     .where('node', 'in', ids)
     .orderBy('node')
     .execute();
-  const updates: Update[] = [];
-  const findings: NewFinding[] = [];
-  for (const row of rows) {
+  for (const { node } of rows) {
+    const has = held.get(node)!;
+    const wants = asked.get(node)?.asked ?? [];
+    if (wants.length > 0 || has.length > 0) held.set(node, await allocate(tx, node, wants, has, lastGiven));
+  }
+  return rows;
+}
+
+interface Made {
+  updates: Update[];
+  findings: NewFinding[];
+}
+
+async function store({ tx }: Run, ids: string[], { updates, findings }: Made): Promise<void> {
+  await writeFindings(tx, ids, findings);
+  await storeUpdates(tx, updates);
+}
+
+async function workOut(run: Run, rows: Row[], projected: Projected): Promise<Made> {
+  const { keys, actor, networks } = run;
+  const made: Made = { updates: [], findings: [] };
+  for (const [i, row] of rows.entries()) {
+    if (i % TURN === TURN - 1) await setImmediate();
     const intent = run.intents.get(row.node)!;
-    const held = await hold(run, row.node);
-    const active = held.filter(({ state }) => state === 'active');
+    const held = run.held.get(row.node)!;
     const { wanted, problems } = resolve({
       intent,
       observed: row.observed,
-      allocations: active,
+      allocations: held.filter(({ state }) => state === 'active'),
       networks,
       sshCa: run.sshCa,
     });
     const changed = canonical(wanted) !== canonical(row.wanted);
     const generation = row.generation + (changed ? 1 : 0);
     const waiting = run.asked.get(row.node)?.problems ?? [];
-    findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
+    made.findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
     const hot = hotOf(row.observed, wanted);
-    findings.push(...profileFindings({ ...row, model: hot.model, role: hot.role }, run.profiles));
-    updates.push({
+    made.findings.push(...profileFindings({ ...row, model: hot.model, role: hot.role }, run.profiles));
+    made.updates.push({
       node: row.node,
       named: row.fqdn ?? undefined,
       generation,
@@ -195,12 +236,5 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
       actor,
     });
   }
-  await writeFindings(tx, ids, findings);
-  await storeUpdates(tx, updates);
-}
-
-async function hold({ tx, held, asked, lastGiven }: Run, node: string): Promise<AllocationRow[]> {
-  const has = held.get(node)!;
-  const wants = asked.get(node)?.asked ?? [];
-  return wants.length === 0 && has.length === 0 ? [] : await allocate(tx, node, wants, has, lastGiven);
+  return made;
 }
