@@ -5,6 +5,7 @@ import type { OperatorScope } from '../shared/api/row.ts';
 import type { Input, Operation, Reply } from '../shared/api.ts';
 import type { Config } from './config.ts';
 import type { Db } from './db.ts';
+import type { Enrolments } from './enrol/enrolments.ts';
 import type { FeedReader } from './feed/feed-reader.ts';
 import type { PciNames } from './nodes/pci-names.ts';
 import type { Heartbeats } from './reports/heartbeats.ts';
@@ -23,6 +24,8 @@ export interface Context {
   /** Collects heartbeats and reports of concurrent requests into one transaction. */
   heartbeats: Heartbeats;
   reports: Reports;
+  /** Does the same for machines that nobody has seen. */
+  enrolments: Enrolments;
   feed: FeedReader;
   sessions: Sessions;
   metrics: Metrics;

@@ -9,6 +9,7 @@ import { takePlace } from './cabling/take-place.ts';
 import type { Config } from './config.ts';
 import type { Context } from './context.ts';
 import { openDb } from './db.ts';
+import { createEnrolments } from './enrol/enrolments.ts';
 import { openEpoch } from './feed/epoch.ts';
 import { openFeedReader } from './feed/feed-reader.ts';
 import { buildServer } from './http/server.ts';
@@ -71,6 +72,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     cleanUp.push(() => heartbeats.close());
     const reports = createReports(db, keys, metrics);
     cleanUp.push(() => reports.close());
+    const enrolments = createEnrolments(db, config.pendingPerSource);
+    cleanUp.push(() => enrolments.close());
     const feed = openFeedReader(db, epoch, databaseUrl, log);
     cleanUp.push(() => feed.close());
     const sessions = createSessions(db, feed);
@@ -83,7 +86,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const tasks = startTasks(db, config, log, random, [{ name: 'places', run: (tx) => takePlace(tx, keys) }]);
     cleanUp.push(() => tasks.stop());
     const pciNames = pciNamesFrom(config.pciIds);
-    const context: Context = { config, db, log, keys, heartbeats, reports, feed, sessions, metrics, pciNames, now };
+    const batches = { heartbeats, reports, enrolments };
+    const context: Context = { config, db, log, keys, ...batches, feed, sessions, metrics, pciNames, now };
     const { url, stop } = await listen(context, stateDirectory);
     cleanUp.push(stop);
     const pxe = await servePxe(context, stateDirectory, url);

@@ -108,7 +108,7 @@ export function resolve(input: ResolveInput): Resolved {
   // Half a network would take away what the machine has: without all its addresses and ports it is left alone.
   const cabled = hasPorts(intent, input.observed);
   const network = cabled && hasAll(demands(intent), input.allocations) ? resolved : undefined;
-  const bgp = resolveBgp(bgpInput(input, resolved), problems);
+  const bgp = intent.bgp === undefined ? undefined : resolveBgp(bgpInput(input, resolved), problems);
   const wanted: Record<string, unknown> = {
     hostname,
     network,

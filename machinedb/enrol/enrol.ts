@@ -11,6 +11,7 @@ import { lockNode } from '../trust/node-state.ts';
 import { checkNonce } from '../trust/nonce.ts';
 import { autoApprove } from './auto-approve.ts';
 import { type Answer, answerFor, type Checked, type Claim, type Outcome } from './claim.ts';
+import { isPlain } from './enrolments.ts';
 import { findMatches, hintsOf, lockHints } from './hints.ts';
 import { createNode } from './new-node.ts';
 import { bindNonce, useNonce } from './nonce-use.ts';
@@ -24,7 +25,12 @@ import { isVouched, lockStale, replaceKey, requestRekey } from './rekey.ts';
  */
 export async function enrol(context: Context, claim: Claim, from: string): Promise<Answer> {
   checkNonce(context.keys, claim.nonce, context.now(), context.config.nonceLifeMs);
-  return await settle(context, claim, from, decide);
+  const checked = check(claim, from);
+  if (isPlain(claim)) {
+    const answer = await context.enrolments.put(checked);
+    if (answer !== 'other') return answer;
+  }
+  return await settle(context, checked, decide);
 }
 
 /**
@@ -34,7 +40,7 @@ export async function enrol(context: Context, claim: Claim, from: string): Promi
  * @param node that the relay took it to be
  */
 export async function enrolLater(context: Context, claim: Claim, node: string): Promise<Answer> {
-  return await settle(context, claim, 'a relay, later', async (tx, _, checked) => {
+  return await settle(context, check(claim, 'a relay, later'), async (tx, _, checked) => {
     const refused = (detail: string) => ({ refused: new Problem('forbidden', detail) });
     await lockHints(tx, [`key:${checked.fingerprint}`, ...hintsOf(claim.hardware)]);
     if (claim.rescue === true) return refused('a rescue begins with the centre only');
@@ -62,14 +68,18 @@ export async function enrolLater(context: Context, claim: Claim, node: string): 
   });
 }
 
-async function settle(context: Context, claim: Claim, from: string, decide: Decide): Promise<Answer> {
+/** Throws for a claim that is not signed by the key it brings. */
+function check(claim: Claim, from: string): Checked {
   const spki = Buffer.from(claim.public_key, 'base64');
   readPublicKey(spki, claim.kind);
   const text = enrolText(claim, claim.previous?.node);
   if (!isSigned(spki, claim.kind, text, Buffer.from(claim.signature, 'base64'))) {
     throw new Problem('unauthenticated', 'the signature is not by public_key over this claim');
   }
-  const checked = { claim, text, spki, fingerprint: fingerprintOf(spki), from };
+  return { claim, text, spki, fingerprint: fingerprintOf(spki), from };
+}
+
+async function settle(context: Context, checked: Checked, decide: Decide): Promise<Answer> {
   const outcome = await transaction(context.db, (tx) => decide(tx, context, checked));
   if ('refused' in outcome) throw outcome.refused;
   return outcome.answer;

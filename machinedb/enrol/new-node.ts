@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Tx } from '../db.ts';
+import { Overtaken, type Tx } from '../db.ts';
 import { append, type NewEvent } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { doubtEvent, openQuarantine } from '../identity/quarantine.ts';
@@ -13,48 +13,84 @@ import { sourceOf } from './source.ts';
  * as many machines as `cap` from the same source wait for approval already.
  */
 export async function createNode(tx: Tx, cap: number, checked: Checked, matches: Matches): Promise<string> {
-  const { claim, fingerprint, from, spki } = checked;
-  const source = sourceOf(from);
-  await checkCap(tx, source, cap);
-  const hardware = JSON.stringify(identifying(claim.hardware));
-  const { rows } = await sql<{ id: string }>`
-    with made as (
-      insert into node (hardware, claimed_from) values (${hardware}::jsonb, ${source}) returning id
+  const source = sourceOf(checked.from);
+  if (((await countWaiting(tx, [source])).get(source) ?? 0) >= cap) throw tooMany(source, cap);
+  const [id] = await insertNodes(tx, [checked]);
+  const doubts = await raiseDoubts(tx, id!, matches);
+  await appendEnrolled(tx, [{ id: id!, checked }], doubts);
+  return id!;
+}
+
+/**
+ * Makes a node of each of these claims, which have nothing in common, and binds their nonces. Answers the ids in their order. Throws
+ * Overtaken when a nonce was used by another key meanwhile.
+ */
+export async function insertNodes(tx: Tx, claims: Checked[]): Promise<string[]> {
+  const rows = claims.map(({ claim, fingerprint, spki, from }) => ({
+    ...{ fingerprint, kind: claim.kind, public_key: spki.toString('base64'), nonce: claim.nonce },
+    ...{ hardware: identifying(claim.hardware), source: sourceOf(from), hostname: claim.hardware.hostname },
+    hints: hintsOf(claim.hardware),
+  }));
+  const { rows: made } = await sql<{ id: string; fingerprint: string; bound: number }>`
+    with x as materialized (
+      select gen_random_uuid() as id, x.* from json_to_recordset(${JSON.stringify(rows)}::json) as
+        x(fingerprint text, kind text, public_key text, nonce text, hardware jsonb, source text, hostname text, hints text[])
+    ), made as (
+      insert into node (id, hardware, claimed_from) select id, hardware, source from x
     ), now as (
-      insert into node_now (node, observed_name) select id, ${claim.hardware.hostname ?? null}::text from made
+      insert into node_now (node, observed_name) select id, hostname from x
     ), key as (
       insert into node_key (fingerprint, node, kind, public_key, status)
-      select ${fingerprint}, id, ${claim.kind}, ${spki}::bytea, 'current' from made
+      select fingerprint, id, kind, decode(public_key, 'base64'), 'current' from x
     ), hints as (
-      insert into node_hint (hint, node) select hint, id from made, unnest(${hintsOf(claim.hardware)}::text[]) as hint
+      insert into node_hint (hint, node) select hint, id from x, unnest(hints) as hint
     ), bound as (
-      update nonce_use set node = made.id from made where nonce = ${claim.nonce}
+      insert into nonce_use (nonce, fingerprint, node) select nonce, fingerprint, id from x
+      on conflict (nonce) do update set node = excluded.node where nonce_use.fingerprint = excluded.fingerprint
+      returning nonce
     )
-    select id from made`.execute(tx);
-  const { id } = rows[0]!;
-  const doubts = await raiseDoubts(tx, id, matches);
-  const subject = `node/${id}`;
+    select id, fingerprint, (select count(*) from bound) as bound from x`.execute(tx);
+  if (made[0]!.bound < claims.length) throw new Overtaken();
+  const ids = new Map(made.map(({ id, fingerprint }) => [fingerprint, id]));
+  return claims.map(({ fingerprint }) => ids.get(fingerprint)!);
+}
+
+/** Records that these nodes were made. */
+export async function appendEnrolled(
+  tx: Tx,
+  nodes: { id: string; checked: Checked }[],
+  more: NewEvent[] = [],
+): Promise<void> {
+  const subjects = nodes.map(({ id, checked: { fingerprint, from } }) => ({
+    subject: `node/${id}`,
+    data: { fingerprint, from },
+  }));
   const data = { state: 'discovered', level: 'claimed' };
   await append(
     tx,
-    [{ subject, side: 'derived', source: 'server', section: 'state', data, actor: subject }],
-    [{ kind: 'node.enrolled', subject, actor: subject, data: { fingerprint, from } }, ...doubts],
+    subjects.map(({ subject }) => ({
+      ...{ subject, side: 'derived', source: 'server', section: 'state', data, actor: subject },
+    })),
+    [...subjects.map((each) => ({ ...each, kind: 'node.enrolled', actor: each.subject })), ...more],
   );
-  return id;
 }
 
-async function checkCap(tx: Tx, source: string, cap: number): Promise<void> {
-  await sql`select pg_advisory_xact_lock(7104, hashtext(${source}))`.execute(tx);
-  const { count } = await tx
-    .selectFrom('node')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('level', '=', 'claimed')
-    .where('claimed_from', '=', source)
-    .where('state', '=', 'discovered')
-    .where('revoked_at', 'is', null)
-    .executeTakeFirstOrThrow();
-  if (count < cap) return;
-  throw new Problem('too_many', `${cap} machines from ${source} wait for approval: approve or revoke some first`, {
+/** How many machines of each of these sources wait for approval. Others of the same sources wait for this transaction. */
+export async function countWaiting(tx: Tx, sources: string[]): Promise<Map<string, number>> {
+  await sql`
+    select pg_advisory_xact_lock(7104, key)
+    from (select distinct hashtext(source) as key from unnest(${sources}::text[]) as source order by key) as keys`.execute(
+    tx,
+  );
+  const { rows } = await sql<{ source: string; count: number }>`
+    select claimed_from as source, count(*) as count from node
+    where level = 'claimed' and claimed_from = any (${sources}) and state = 'discovered' and revoked_at is null
+    group by claimed_from`.execute(tx);
+  return new Map(rows.map(({ source, count }) => [source, count]));
+}
+
+export function tooMany(source: string, cap: number): Problem {
+  return new Problem('too_many', `${cap} machines from ${source} wait for approval: approve or revoke some first`, {
     retryAfter: 60,
   });
 }

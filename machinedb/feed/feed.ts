@@ -42,8 +42,10 @@ export async function append(
   const hashes = revisions.map((revision) => hashOf(revision.data));
   // Whoever holds this lock is the only writer of revisions, so what is read after it stays true.
   await sql`select pg_advisory_xact_lock(7100, 1)`.execute(tx);
-  const open = revisions.length === 0 ? [] : await openHashes(tx, revisions);
-  const changed = revisions.map(({ data }, i) => open[i] !== hashes[i] && !(data === null && open[i] === undefined));
+  const open = revisions.length === 0 ? [] : await openVersions(tx, revisions);
+  const changed = revisions.map(
+    ({ data }, i) => open[i]?.hash !== hashes[i] && !(data === null && open[i] === undefined),
+  );
   const count = changed.filter(Boolean).length + events.length;
   if (count === 0) return { revisions: revisions.map(() => undefined), events: [] };
   const places = (await sql<Written>`select seq, at from feed_next(${count})`.execute(tx)).rows;
@@ -53,11 +55,11 @@ export async function append(
 
   const rows = revisions.flatMap((revision, i) => {
     const place = writtenRevisions[i];
-    return place === undefined ? [] : [{ ...revision, ...place, hash: hashes[i], replaces: open[i] !== undefined }];
+    return place === undefined ? [] : [{ ...revision, ...place, hash: hashes[i], replaces: open[i]?.seq }];
   });
   await closeReplaced(
     tx,
-    rows.filter(({ replaces }) => replaces),
+    rows.filter(({ replaces }) => replaces !== undefined),
   );
   const eventRows = events.map((event, i) => ({ data: {}, ...event, ...writtenEvents[i] }));
   // One statement: others wait for the lock that is held here.
@@ -77,25 +79,29 @@ export async function append(
 }
 
 /** Ends the versions in whose place others come. */
-async function closeReplaced(tx: Tx, rows: (NewRevision & Written)[]): Promise<void> {
+async function closeReplaced(tx: Tx, rows: { replaces: number | undefined; at: Date }[]): Promise<void> {
   if (rows.length === 0) return;
-  const keys = rows.map(({ at, subject, side, source, section }) => ({ at, subject, side, source, section }));
+  const ends = rows.map(({ replaces, at }) => ({ seq: replaces, at }));
   await sql`
-    with new as (select * from json_to_recordset(${JSON.stringify(keys)}::json) as
-      x(at timestamptz, subject text, side text, source text, section text))
-    update revision r set valid = tstzrange(lower(r.valid), new.at)
-    from new where r.subject = new.subject and r.side = new.side and r.source = new.source
-      and r.section = new.section and upper_inf(r.valid)`.execute(tx);
+    update revision r set valid = tstzrange(lower(r.valid), x.at)
+    from json_to_recordset(${JSON.stringify(ends)}::json) as x(seq bigint, at timestamptz)
+    where r.seq = x.seq`.execute(tx);
 }
 
-async function openHashes(tx: Tx, revisions: NewRevision[]): Promise<(string | undefined)[]> {
+interface Open {
+  seq: number;
+  hash: string;
+}
+
+/** The version that is open now of each key. */
+async function openVersions(tx: Tx, revisions: NewRevision[]): Promise<(Open | undefined)[]> {
   const keys = revisions.map(({ subject, side, source, section }, i) => ({ i, subject, side, source, section }));
-  const { rows } = await sql<{ i: number; hash: string }>`
-    select k.i, r.hash from json_to_recordset(${JSON.stringify(keys)}::json) as
+  const { rows } = await sql<Open & { i: number }>`
+    select k.i, r.seq, r.hash from json_to_recordset(${JSON.stringify(keys)}::json) as
       k(i int, subject text, side text, source text, section text)
     join revision r on r.subject = k.subject and r.side = k.side and r.source = k.source
       and r.section = k.section and upper_inf(r.valid)`.execute(tx);
-  const hashes: (string | undefined)[] = revisions.map(() => undefined);
-  for (const row of rows) hashes[row.i] = row.hash;
-  return hashes;
+  const open: (Open | undefined)[] = revisions.map(() => undefined);
+  for (const row of rows) open[row.i] = row;
+  return open;
 }

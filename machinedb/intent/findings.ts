@@ -97,17 +97,23 @@ function messageOf(section: string, path: string, kind: string, expected: unknow
  * @param section the one section that is known anew; undefined: those of the comparison with wanted, and with profiles
  */
 export async function storeFindings(tx: Tx, nodes: string[], findings: NewFinding[], section?: string): Promise<void> {
-  const json = JSON.stringify(findings);
+  await writeFindings(tx, nodes, findings, section);
+  await countFindings(tx, nodes);
+}
+
+/** The same; the caller then stores how many there are with the rest of the nodes' rows. */
+export async function writeFindings(tx: Tx, nodes: string[], findings: NewFinding[], section?: string): Promise<void> {
   const scope = section === undefined ? sql`f.section <> all (${ownFindings})` : sql`f.section = ${section}`;
   const same = sql`(finding.kind, finding.expected, finding.got) is not distinct from (excluded.kind, excluded.expected, excluded.got)`;
   await sql`
-    delete from finding f where f.node = any (${nodes}::uuid[]) and ${scope} and not exists (
-      select from json_to_recordset(${json}::json) as x(node uuid, section text, path text)
-      where x.node = f.node and x.section = f.section and x.path = f.path)`.execute(tx);
-  await sql`
-    insert into finding (node, section, path, kind, severity, expected, got, message)
-    select node, section, path, kind, severity, expected, got, message from json_to_recordset(${json}::json) as
-      x(node uuid, section text, path text, kind text, severity text, expected jsonb, got jsonb, message text)
+    with x as materialized (
+      select * from json_to_recordset(${JSON.stringify(findings)}::json) as
+        x(node uuid, section text, path text, kind text, severity text, expected jsonb, got jsonb, message text)
+    ), gone as (
+      delete from finding f where f.node = any (${nodes}::uuid[]) and ${scope} and not exists (
+        select from x where x.node = f.node and x.section = f.section and x.path = f.path)
+    )
+    insert into finding (node, section, path, kind, severity, expected, got, message) select * from x
     on conflict (node, section, path) do update set kind = excluded.kind, severity = excluded.severity,
       expected = excluded.expected, got = excluded.got, message = excluded.message,
       acknowledged_by = case when ${same} then finding.acknowledged_by end,
@@ -115,15 +121,17 @@ export async function storeFindings(tx: Tx, nodes: string[], findings: NewFindin
       acknowledged_reason = case when ${same} then finding.acknowledged_reason end
     where (finding.kind, finding.message, finding.expected, finding.got)
       is distinct from (excluded.kind, excluded.message, excluded.expected, excluded.got)`.execute(tx);
-  await countFindings(tx, nodes);
 }
+
+/** Whether finding `f` counts: nobody has acknowledged it, or no longer. */
+export const isOpen = sql<boolean>`(f.acknowledged_by is null or f.acknowledged_until < now())`;
 
 /** Brings the count that lists show up to date: open and not acknowledged. */
 export async function countFindings(tx: Tx, nodes: string[]): Promise<void> {
   await sql`
     update node_now n set findings = c.count from (
       select ids.node, (select count(*) from finding f where f.node = ids.node
-        and (f.acknowledged_by is null or f.acknowledged_until < now())) as count
+        and ${isOpen}) as count
       from unnest(${nodes}::uuid[]) as ids(node)) as c
     where n.node = c.node and n.findings <> c.count`.execute(tx);
 }

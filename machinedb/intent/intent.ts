@@ -141,11 +141,25 @@ async function lockAffected(tx: Tx, subjects: string[]): Promise<string[]> {
   return ids;
 }
 
+/** The nodes that inherit from any of the subjects, in id order. Each kind of subject is looked up by its index. */
 async function affectedBy(tx: Tx, subjects: string[]): Promise<string[]> {
+  const of = (kind: string) =>
+    subjects.filter((subject) => subject.startsWith(`${kind}/`)).map((subject) => subject.slice(kind.length + 1));
+  // No name has a colon.
+  const racks = of('rack').map((rack) => rack.split(':'));
+  const ways = {
+    node: sql`select node from node_now where node = any (${of('node')}::uuid[])`,
+    site: sql`select node from node_now where site = any (${of('site')})`,
+    role: sql`select node from node_now where role = any (${of('role')})`,
+    rack: sql`
+      select node from unnest(${racks.map(([site]) => site)}::text[], ${racks.map(([, name]) => name)}::text[]) as r(site, name)
+      join node_now n on n.site = r.site and n.rack = r.name`,
+  };
+  const used = Object.entries(ways).flatMap(([kind, way]) => (of(kind).length > 0 ? [way] : []));
+  if (used.length === 0 && !subjects.includes('fleet')) return [];
   const { rows } = await sql<{ node: string }>`
-    select node from node_now
-    where 'fleet' = any (${subjects}) or ('node/' || node) = any (${subjects}) or ('site/' || site) = any (${subjects})
-      or ('role/' || role) = any (${subjects}) or ('rack/' || site || ':' || rack) = any (${subjects})
-    order by node`.execute(tx);
+    ${subjects.includes('fleet') ? sql`select node from node_now` : sql.join(used, sql` union `)} order by node`.execute(
+    tx,
+  );
   return rows.map(({ node }) => node);
 }

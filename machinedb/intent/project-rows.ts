@@ -3,21 +3,26 @@ import type { Tx } from '../db.ts';
 import { Problem } from '../http/problem.ts';
 import type { Hot } from '../nodes/hot.ts';
 import { NodesRefused, type RefusedNode } from '../places/refused.ts';
+import { isOpen } from './findings.ts';
 
 /** What a projection makes of one node's row in node_now. */
 export interface Update extends Hot {
   node: string;
-  wanted: Record<string, unknown>;
+  /** The name that it has so far. */
+  named: string | undefined;
+  /** What is wanted of it, when that is another than before, and signed anew. */
+  wanted?: Record<string, unknown> | undefined;
   generation: number;
-  /** The wanted state is another one, and signed anew. */
-  changed: boolean;
   /** Saved groups that it belongs to. */
   groups: string[];
   signature?: string;
   key?: string;
 }
 
-/** Stores the rows of some nodes at once. Throws NodesRefused when two nodes would have one name. */
+/**
+ * Stores the rows of some nodes at once, with how many findings are open: store those before. Rows that stay as they are cost no
+ * write. Throws NodesRefused when two nodes would have one name.
+ */
 export async function storeUpdates(tx: Tx, updates: Update[]): Promise<void> {
   await checkNames(tx, updates);
   await storeRows(tx, updates);
@@ -25,16 +30,19 @@ export async function storeUpdates(tx: Tx, updates: Update[]): Promise<void> {
 
 /** A name belongs to one machine. The unique index decides; this says of every name whose it is. */
 async function checkNames(tx: Tx, updates: Update[]): Promise<void> {
-  const named = updates.filter(({ fqdn }) => fqdn !== undefined).map(({ node, fqdn }) => ({ node, fqdn }));
+  const renamed = updates
+    .filter(({ fqdn, named }) => fqdn !== undefined && fqdn !== named)
+    .map(({ node, fqdn }) => ({ node, fqdn }));
+  if (renamed.length === 0) return;
   const { rows } = await sql<{ fqdn: string; node: string; holder: string }>`
-    select n.fqdn, x.node, n.node as holder from json_to_recordset(${JSON.stringify(named)}::json) as x(node uuid, fqdn text)
+    select n.fqdn, x.node, n.node as holder from json_to_recordset(${JSON.stringify(renamed)}::json) as x(node uuid, fqdn text)
     join node_now n on n.fqdn = x.fqdn and n.node <> x.node order by x.node`.execute(tx);
   const refused = rows.map(({ fqdn, node, holder }) =>
     taken(node, holder, `the name ${fqdn} belongs to node ${holder} already: take another, or rename that node first`),
   );
   const had = new Set(rows.map(({ node }) => node));
   const first = new Map<string, string>();
-  for (const { node, fqdn } of named.filter((each) => !had.has(each.node))) {
+  for (const { node, fqdn } of renamed.filter((each) => !had.has(each.node))) {
     const holder = first.get(fqdn!);
     if (holder === undefined) first.set(fqdn!, node);
     else
@@ -52,15 +60,20 @@ function taken(node: string, holder: string, message: string): RefusedNode {
 
 async function storeRows(tx: Tx, updates: Update[]): Promise<void> {
   await sql`
+    with u as materialized (
+      select x.*, (select count(*) from finding f where f.node = x.node and ${isOpen}) as open
+      from json_to_recordset(${JSON.stringify(updates)}::json) as
+        x(node uuid, wanted jsonb, generation bigint, signature text, key text, fqdn text, observed_name text, site text,
+          rack text, unit int, role text, tags text[], groups text[], mode text, model text, serial text, uuid text, macs text[]))
     update node_now n set
-      wanted = case when u.changed then u.wanted else n.wanted end,
-      generation = u.generation,
-      signature = case when u.changed then u.signature else n.signature end,
-      signing_key = case when u.changed then u.key else n.signing_key end,
+      wanted = coalesce(u.wanted, n.wanted), generation = u.generation,
+      signature = coalesce(u.signature, n.signature), signing_key = coalesce(u.key, n.signing_key),
       fqdn = u.fqdn, observed_name = coalesce(u.observed_name, n.observed_name), site = u.site, rack = u.rack, unit = u.unit,
-      role = u.role, tags = u.tags, groups = u.groups, mode = u.mode, model = u.model, serial = u.serial, uuid = u.uuid, macs = u.macs
-    from json_to_recordset(${JSON.stringify(updates)}::json) as
-      u(node uuid, wanted jsonb, generation bigint, changed boolean, signature text, key text, fqdn text, observed_name text, site text,
-        rack text, unit int, role text, tags text[], groups text[], mode text, model text, serial text, uuid text, macs text[])
-    where n.node = u.node`.execute(tx);
+      role = u.role, tags = u.tags, groups = u.groups, mode = u.mode, model = u.model, serial = u.serial, uuid = u.uuid, macs = u.macs,
+      findings = u.open
+    from u where n.node = u.node and (u.wanted is not null
+      or (n.fqdn, n.observed_name, n.site, n.rack, n.unit, n.role, n.tags, n.groups, n.mode, n.model, n.serial, n.uuid, n.macs, n.findings)
+        is distinct from
+        (u.fqdn, coalesce(u.observed_name, n.observed_name), u.site, u.rack, u.unit, u.role, u.tags, u.groups, u.mode, u.model, u.serial,
+          u.uuid, u.macs, u.open))`.execute(tx);
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Plan } from '../../shared/api/row.ts';
 import { canonical } from '../../shared/canonical.ts';
 import { changes } from '../../shared/diff.ts';
@@ -19,12 +20,14 @@ import { keepNetworks } from '../places/networks.ts';
 import { NodesRefused, type RefusedNode, refusedBy } from '../places/refused.ts';
 import { type Change, concernsMachine, type QueuedNode, queueChange } from '../rollout/queue.ts';
 import type { Keys } from '../trust/keys.ts';
-import { findingsOf, type NewFinding, storeFindings } from './findings.ts';
+import { findingsOf, type NewFinding, writeFindings } from './findings.ts';
 import { contradiction } from './intent-check.ts';
 import { type Pending, readLayers } from './layers.ts';
 import { storeUpdates, type Update } from './project-rows.ts';
 
 const CHUNK = 500;
+/** Nodes that are worked out before others have their turn in this process. */
+const TURN = 50;
 const SHOWN = 1000;
 
 export interface Projected {
@@ -90,7 +93,7 @@ export async function project(
   refuse(run);
   await readAddressing(run, pending !== undefined);
   if (pending !== undefined && mayRename(pending)) await leaveNames(tx, namesOf(run.intents));
-  for (const chunk of chunks) await projectChunk(run, chunk, projected);
+  await projectChunks(run, chunks, projected);
   refuse(run);
   if (pending !== undefined) await storeClaims(tx, run.intents, run.moved);
   await queueChange(tx, run.queued, change);
@@ -174,42 +177,84 @@ async function readAddressing(run: Run, anew: boolean): Promise<void> {
   if (anew) await leaveAddresses(tx, asked, held);
 }
 
-async function projectChunk(run: Run, ids: string[], projected: Projected): Promise<void> {
-  const { tx, keys, actor, networks } = run;
-  const rows: Row[] = await tx
+/** What PostgreSQL takes to store some nodes is the time to work out the next. It is asked one thing at a time. */
+async function projectChunks(run: Run, chunks: string[][], projected: Projected): Promise<void> {
+  let storing: Promise<void> = Promise.resolve();
+  try {
+    let rows = await readRows(run, chunks[0]!);
+    for (const [i, ids] of chunks.entries()) {
+      const made = await workOut(run, rows, projected);
+      await storing;
+      rows = i + 1 < chunks.length ? await readRows(run, chunks[i + 1]!) : [];
+      storing = store(run, ids, made);
+      // It is awaited below; until then a failure must not end the process.
+      storing.catch(() => undefined);
+    }
+    await storing;
+  } finally {
+    // Nothing of it may come after the end of a transaction that failed.
+    await storing.catch(() => undefined);
+  }
+}
+
+/** Some nodes' rows, and their addresses; without the nodes that cannot have theirs. */
+async function readRows({ tx, held, asked, lastGiven, refused }: Run, ids: string[]): Promise<Row[]> {
+  const rows = await tx
     .selectFrom('node_now')
     .select(['node', 'observed', 'errors', 'wanted', 'generation', 'fqdn'])
     .where('node', 'in', ids)
     .orderBy('node')
     .execute();
-  const updates: Update[] = [];
-  const findings: NewFinding[] = [];
-  for (const row of rows) {
+  for (const { node } of rows) {
+    const has = held.get(node)!;
+    const wants = asked.get(node)?.asked ?? [];
+    if (wants.length === 0 && has.length === 0) continue;
+    try {
+      held.set(node, await allocate(tx, node, wants, has, lastGiven));
+    } catch (error) {
+      refused.push(...refusedBy(error, node));
+    }
+  }
+  const without = new Set(refused.map(({ node }) => node));
+  return without.size === 0 ? rows : rows.filter(({ node }) => !without.has(node));
+}
+
+interface Made {
+  updates: Update[];
+  findings: NewFinding[];
+}
+
+async function store({ tx, refused }: Run, ids: string[], { updates, findings }: Made): Promise<void> {
+  if (refused.length > 0) return;
+  await writeFindings(tx, ids, findings);
+  await storeUpdates(tx, updates);
+}
+
+async function workOut(run: Run, rows: Row[], projected: Projected): Promise<Made> {
+  const { keys, actor, networks } = run;
+  const made: Made = { updates: [], findings: [] };
+  for (const [i, row] of rows.entries()) {
+    if (i % TURN === TURN - 1) await setImmediate();
     const intent = run.intents.get(row.node)!;
-    const held = await hold(run, row.node).catch((error: unknown) => {
-      run.refused.push(...refusedBy(error, row.node));
-    });
-    if (held === undefined) continue;
-    const active = held.filter(({ state }) => state === 'active');
+    const held = run.held.get(row.node)!;
     const { wanted, problems } = resolve({
       intent,
       observed: row.observed,
-      allocations: active,
+      allocations: held.filter(({ state }) => state === 'active'),
       networks,
       sshCa: run.sshCa,
     });
     const changed = canonical(wanted) !== canonical(row.wanted);
     const generation = row.generation + (changed ? 1 : 0);
     const waiting = run.asked.get(row.node)?.problems ?? [];
-    findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
+    made.findings.push(...findingsOf(row.node, wanted, row.observed, [...problems, ...waiting], held));
     const hot = hotOf(row.observed, wanted);
-    findings.push(...profileFindings({ ...row, model: hot.model, role: hot.role }, run.profiles));
-    updates.push({
+    made.findings.push(...profileFindings({ ...row, model: hot.model, role: hot.role }, run.profiles));
+    made.updates.push({
       node: row.node,
-      wanted,
+      named: row.fqdn ?? undefined,
       generation,
-      changed,
-      ...signed(keys, row.node, generation, wanted, changed),
+      ...(changed ? { wanted, ...keys.signWanted(canonical({ node: row.node, generation, wanted })) } : {}),
       ...hot,
       groups: groupsOf(run.groups, row.observed, hot),
     });
@@ -230,17 +275,5 @@ async function projectChunk(run: Run, ids: string[], projected: Projected): Prom
       actor,
     });
   }
-  if (run.refused.length > 0) return;
-  await storeUpdates(tx, updates);
-  await storeFindings(tx, ids, findings);
-}
-
-async function hold({ tx, held, asked, lastGiven }: Run, node: string): Promise<AllocationRow[]> {
-  const has = held.get(node)!;
-  const wants = asked.get(node)?.asked ?? [];
-  return wants.length === 0 && has.length === 0 ? [] : await allocate(tx, node, wants, has, lastGiven);
-}
-
-function signed(keys: Keys, node: string, generation: number, wanted: Record<string, unknown>, changed: boolean) {
-  return changed ? keys.signWanted(canonical({ node, generation, wanted })) : {};
+  return made;
 }

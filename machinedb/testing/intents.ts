@@ -9,6 +9,7 @@ import { dueCabling } from '../cabling/due.ts';
 import { readConfig } from '../config.ts';
 import type { Context, Handlers, Request } from '../context.ts';
 import { transaction } from '../db.ts';
+import { createEnrolments } from '../enrol/enrolments.ts';
 import { append } from '../feed/feed.ts';
 import { project } from '../intent/project.ts';
 import { acknowledgementRoutes } from '../routes/acknowledgements.ts';
@@ -61,7 +62,9 @@ export async function withIntents(server?: string) {
     keys.close();
     rmSync(directory, { recursive: true });
   });
-  const context = { db, keys, config: readConfig({}), now: Date.now } as Context;
+  const config = readConfig({});
+  const enrolments = createEnrolments(db, config.pendingPerSource);
+  const context = { db, keys, config, enrolments, now: Date.now } as unknown as Context;
 
   /** Asks as a node of level approved. */
   async function askAs<O extends Acts>(id: string, operation: O, body?: unknown): Promise<Reply<O>> {

@@ -8,6 +8,7 @@ import { readConfig } from '../../config.ts';
 import type { Context } from '../../context.ts';
 import type { Answer, Claim } from '../../enrol/claim.ts';
 import { enrol } from '../../enrol/enrol.ts';
+import { createEnrolments } from '../../enrol/enrolments.ts';
 import type { Hardware } from '../../schema.ts';
 import { withDatabase } from '../../testing/database.ts';
 import { exchangeAssertion } from '../assertion.ts';
@@ -85,7 +86,9 @@ export async function withTrust(settings: Record<string, string> = {}) {
     rmSync(directory, { recursive: true });
   });
   // Enrolment needs no more of a daemon than this.
-  const context = { db, keys, config: readConfig(settings), now: () => clock.now } as unknown as Context;
+  const config = readConfig(settings);
+  const enrolments = createEnrolments(db, config.pendingPerSource);
+  const context = { db, keys, config, enrolments, now: () => clock.now } as unknown as Context;
   const nonce = () => makeNonce(keys, clock.now);
   return {
     context,
