@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import pg from 'pg';
 import type { Db, Tx } from '../db.ts';
 import { beginNews, type Position, readNews } from '../feed/node-changes.ts';
 import { addressesOf, health } from '../nodes/node-view.ts';
@@ -6,6 +7,7 @@ import { Book, type Inventory } from './book.ts';
 import { type Entry, entryOf, type Kind, type Own, type Shared, shareOf } from './host.ts';
 
 const CHUNK = 5000;
+const TEXT_ARRAY = 1009;
 
 interface Kept extends Position {
   book: Book;
@@ -84,7 +86,7 @@ interface Row {
   generation: number;
   /** As the API writes a time. */
   observed_at: string | null;
-  /** JSON text of a `Kind`, null where it is absent. */
+  /** A `Kind` as PostgreSQL prints an array of texts, which costs it less than JSON. */
   kind: string;
   interfaces: Record<string, { addresses?: Record<string, unknown> }> | null;
   network: unknown;
@@ -96,7 +98,8 @@ const wantsAddress = sql`jsonb_path_exists(n.wanted, '$.network.interfaces.*.add
 const select = sql`
   select node.id, n.fqdn, n.observed_name, n.unit, n.serial, n.generation,
     to_char(n.observed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as observed_at,
-    json_build_array(node.state, node.level, node.revoked_at is not null, ${health}, n.site, n.rack, n.role, n.tags, n.groups, n.model)::text as kind,
+    array[node.state, node.level, (node.revoked_at is not null)::text, ${health}, n.site, n.rack, n.role, n.model,
+      n.tags::text, n.groups::text]::text as kind,
     n.wanted #> '{network,interfaces}' as interfaces, case when not ${wantsAddress} then n.observed -> 'network' end as network
   from node join node_now n on n.node = node.id`;
 
@@ -122,9 +125,21 @@ function entryReader(): (row: Row) => Entry {
   };
 }
 
+const parseTexts = pg.types.getTypeParser(TEXT_ARRAY as number) as unknown as (text: string) => (string | null)[];
+
 function toKind(text: string): Kind {
-  const [state, level, revoked, health, site, rack, role, tags, groups, model] = JSON.parse(text);
-  const optional = (value: string | null) => value ?? undefined;
-  const place = { site: optional(site), rack: optional(rack), role: optional(role), model: optional(model) };
-  return { state, level, revoked, health, tags, groups, ...place };
+  const [state, level, revoked, health, site, rack, role, model, tags, groups] = parseTexts(text);
+  const optional = (value: string | null | undefined) => value ?? undefined;
+  return {
+    state: state as Kind['state'],
+    level: level as Kind['level'],
+    revoked: revoked === 'true',
+    health: health as Kind['health'],
+    site: optional(site),
+    rack: optional(rack),
+    role: optional(role),
+    model: optional(model),
+    tags: parseTexts(tags!) as string[],
+    groups: parseTexts(groups!) as string[],
+  };
 }
