@@ -49,3 +49,18 @@ test('sequence and time go forward together under 8 writers', async () => {
     ) as steps where back`.execute(db);
   expect(rows).toEqual([{ wrong: 0 }]);
 });
+
+test('PostgreSQL itself takes no two versions of one section that hold at a time, and the same section of another source or subject', async () => {
+  await transaction(db, (tx) => append(tx, [revision({ a: 1 }, 'once')]));
+  const also = async (key: Record<'subject' | 'side' | 'source' | 'section', string>) =>
+    await sql`
+      insert into revision (seq, at, subject, side, source, section, hash, actor, valid)
+      values (nextval('feed_seq'), now(), ${key.subject}, ${key.side}, ${key.source}, ${key.section}, '', 'ann', tstzrange(now() - interval '1 h', null))`.execute(
+      db,
+    );
+  const key = { subject: 'role/gpu', side: 'intended', source: 'operator', section: 'once' };
+  await sql`drop index revision_open`.execute(db);
+  await expect(also(key)).rejects.toMatchObject({ constraint: 'revision_one_version_at_a_time' });
+  for (const other of [{ subject: 'role/gpus' }, { side: 'derived' }, { source: 'agent' }, { section: 'twice' }])
+    await also({ ...key, ...other });
+});

@@ -10,8 +10,8 @@ export interface Inventory {
   etag: string;
 }
 
-/** Pieces are at least so big, so that sending costs few writes. */
-const PIECE = 256 * 1024;
+/** Smaller ones are joined to pieces of this size, bytes, so that sending costs few writes. */
+const LARGE = 64 * 1024;
 
 /**
  * The inventory of a fleet, of which only what changed is put together anew. A host is named by its intended FQDN; the name that
@@ -98,7 +98,7 @@ export class Book {
     const names = [...this.#groups.keys()].sort((a, b) => (a < b ? -1 : 1));
     const pieces = coalesce([
       Buffer.from('{"_meta":{"hostvars":{'),
-      ...this.#chunks.flatMap(({ vars }, i) => (i === 0 ? [vars] : [COMMA, vars])),
+      ...this.#chunks.map(({ vars }, i) => (i === 0 ? vars.subarray(1) : vars)),
       Buffer.from('}}'),
       ...names.map((name) => this.#groups.get(name)!),
       Buffer.from('}'),
@@ -120,8 +120,6 @@ export class Book {
     }
   }
 }
-
-const COMMA = Buffer.from(',');
 
 const byName = (a: Named, b: Named) => (a.name < b.name ? -1 : 1);
 
@@ -150,20 +148,25 @@ function changedGroups(before: Chunk[], after: Chunk[]): Set<string> {
   return new Set([...gone.keys(), ...come.keys()].filter((group) => !same(group)));
 }
 
-/** Joins small pieces. */
+/** Joins small pieces; large ones are taken as they are: a copy of them all would be as large as the fleet. */
 function coalesce(pieces: Buffer[]): Buffer[] {
   const joined: Buffer[] = [];
   let small: Buffer[] = [];
   let size = 0;
   const flush = () => {
-    if (small.length > 0) joined.push(small.length === 1 ? small[0]! : Buffer.concat(small));
+    if (small.length > 0) joined.push(Buffer.concat(small));
     small = [];
     size = 0;
   };
   for (const piece of pieces) {
+    if (piece.length >= LARGE) {
+      flush();
+      joined.push(piece);
+      continue;
+    }
     small.push(piece);
     size += piece.length;
-    if (size >= PIECE) flush();
+    if (size >= LARGE) flush();
   }
   flush();
   return joined;

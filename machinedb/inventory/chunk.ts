@@ -12,7 +12,7 @@ export interface Named {
 /** Hosts that stand beside each other in the order of their names, and their text. */
 export interface Chunk {
   hosts: Named[];
-  /** JSON text: `"name":{variables},...` */
+  /** JSON text: `,"name":{variables},...`, with the comma before it. */
   vars: Buffer;
   /** Group → its members among them, JSON text: `"name","name"`. */
   groups: Map<string, string>;
@@ -54,16 +54,16 @@ function render(hosts: Named[]): Chunk {
   const vars: string[] = [];
   for (const { name, host } of hosts) {
     const quoted = JSON.stringify(name);
-    vars.push(`${quoted}:${host.vars}`);
+    vars.push(`,${quoted}:${host.vars}`);
     for (const group of host.groups) {
       const members = groups.get(group);
       if (members === undefined) groups.set(group, [quoted]);
       else members.push(quoted);
     }
   }
-  const text = Buffer.from(vars.join(','));
+  const text = Buffer.from(vars.join(''));
   const joined = new Map([...groups].map(([group, members]) => [group, members.join(',')]));
-  const digest = createHash('sha256').update(text);
+  const digest = createHash('sha256').update(text.subarray(1));
   for (const [group, members] of joined) digest.update(`\n${group} ${members}`);
   return { hosts, vars: text, groups: joined, digest: digest.digest() };
 }

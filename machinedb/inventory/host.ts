@@ -51,44 +51,81 @@ export function isHost({ level, state }: Pick<Node, 'level' | 'state'>): boolean
   return (level === 'approved' || level === 'attested') && state !== 'retired';
 }
 
+/**
+ * What hosts beside each other share: all but their names, addresses and numbers. It is worked out once for each distinct `Kind`,
+ * not once a node.
+ */
+export type Kind = Pick<Node, 'state' | 'level' | 'health' | 'site' | 'rack' | 'role' | 'tags' | 'groups' | 'model'> & {
+  /** Its key was: nobody vouches for it any longer. */
+  revoked: boolean;
+};
+
+export interface Shared {
+  host: boolean;
+  groups: string[];
+  /** Variables, JSON text with a comma after each: before the unit, and after it. */
+  place: string;
+  use: string;
+}
+
+/** What is a node's own. */
+export type Own = Pick<Node, 'id' | 'name' | 'fqdn' | 'unit' | 'addresses' | 'serial' | 'generation' | 'observed_at'>;
+
+export function shareOf(kind: Kind): Shared {
+  const { state, health, site, rack, role, tags, groups, model } = kind;
+  return {
+    host: !kind.revoked && isHost(kind),
+    groups: groupsOf(kind),
+    place: members({ machinedb_model: reported(model), machinedb_site: site, machinedb_rack: rack }),
+    use: members({
+      machinedb_role: role,
+      machinedb_tags: tags,
+      machinedb_groups: groups,
+      machinedb_state: state,
+      machinedb_health: health,
+    }),
+  };
+}
+
 /** @param revoked its key was: somebody vouched for it no longer */
-export function toEntry(known: InventoryNode, revoked: boolean): Entry {
-  const { node } = known;
-  return { id: node.id, fqdn: node.fqdn, host: !revoked && isHost(node) ? toHost(known) : undefined };
+export function toEntry({ node, network }: InventoryNode, revoked: boolean): Entry {
+  return entryOf(node, network, shareOf({ ...node, revoked }));
+}
+
+/** @param network observed section; needed only where no address is wanted */
+export function entryOf(own: Own, network: unknown, shared: Shared): Entry {
+  const { id, fqdn } = own;
+  return { id, fqdn, host: shared.host ? toHost(own, network, shared) : undefined };
 }
 
 /** A host's groups and variables. */
-function toHost({ node, network }: InventoryNode): Host {
-  const address = addressOf({ node, network });
-  const vars = {
-    ...(address === undefined ? {} : { ansible_host: address }),
-    machinedb_id: node.id,
-    machinedb_serial: reported(node.serial),
-    machinedb_model: reported(node.model),
-    machinedb_site: node.site,
-    machinedb_rack: node.rack,
-    machinedb_unit: node.unit,
-    machinedb_role: node.role,
-    machinedb_tags: node.tags,
-    machinedb_groups: node.groups,
-    machinedb_state: node.state,
-    machinedb_health: node.health,
-    machinedb_addresses: node.addresses,
-    machinedb_generation: node.generation,
-    machinedb_observed_at: node.observed_at,
-  };
-  return {
-    reportedName: node.fqdn === undefined && mayName(node.name) ? node.name : undefined,
-    groups: groupsOf(node),
-    vars: JSON.stringify(vars),
-  };
+function toHost(own: Own, network: unknown, { groups, place, use }: Shared): Host {
+  const address = addressOf({ node: own, network });
+  const { id, fqdn, name, unit, serial, addresses, generation, observed_at } = own;
+  const vars = [
+    address === undefined ? '{' : `{"ansible_host":${JSON.stringify(address)},`,
+    `"machinedb_id":"${id}",`,
+    serial === undefined ? '' : `"machinedb_serial":${JSON.stringify(reported(serial))},`,
+    place,
+    unit === undefined ? '' : `"machinedb_unit":${unit},`,
+    use,
+    `"machinedb_addresses":${JSON.stringify(addresses)},"machinedb_generation":${generation}`,
+    observed_at === undefined ? '}' : `,"machinedb_observed_at":"${observed_at}"}`,
+  ].join('');
+  return { reportedName: fqdn === undefined && mayName(name) ? name : undefined, groups, vars };
+}
+
+/** JSON text of an object's members, a comma after each. */
+function members(object: Record<string, unknown>): string {
+  const text = JSON.stringify(object).slice(1, -1);
+  return text === '' ? '' : `${text},`;
 }
 
 function mayName(name: string): boolean {
   return HOST_NAME.test(name) && !MISLEADING.test(name) && !RESERVED.has(name);
 }
 
-function groupsOf(node: InventoryNode['node']): string[] {
+function groupsOf(node: Kind): string[] {
   const { role, site, rack, model } = node;
   const groups = [`state_${node.state}`, `health_${node.health}`, ...node.tags.map((tag) => `tag_${tag}`)];
   groups.push(...node.groups.map(groupName));
@@ -119,17 +156,27 @@ function reported(text: string | undefined): unknown {
 
 /** Address to reach a node at: the first wanted one, else one that it has, IPv4 on the way out first. */
 export function addressOf({ node, network }: { node: Pick<Node, 'addresses'>; network: unknown }): string | undefined {
-  const address = node.addresses[0] ?? observedAddresses(network)[0];
+  const address = node.addresses[0] ?? observedAddress(network);
   return address?.split('/')[0];
 }
 
 const ADDRESS = /^[0-9a-f.:]{2,45}\/\d{1,3}$/;
 
-function observedAddresses(network: unknown): string[] {
+function observedAddress(network: unknown): string | undefined {
   const { interfaces } = (network ?? {}) as { interfaces?: Record<string, Record<string, unknown>> };
-  return Object.entries(interfaces ?? {})
-    .sort(([a, x], [b, y]) => Number('gateway' in y) - Number('gateway' in x) || (a < b ? -1 : 1))
-    .flatMap(([, { addresses }]) => Object.keys(addresses ?? {}).sort())
-    .filter((address) => ADDRESS.test(address))
-    .sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')));
+  let best: [string, string, string] | undefined;
+  for (const name in interfaces) {
+    const { addresses, gateway } = interfaces[name]!;
+    for (const address in addresses as object) {
+      if (!ADDRESS.test(address)) continue;
+      const rank = `${address.includes(':') ? 1 : 0}${gateway === undefined ? 1 : 0}`;
+      if (best === undefined || isBefore([rank, name, address], best)) best = [rank, name, address];
+    }
+  }
+  return best?.[2];
+}
+
+function isBefore(a: string[], b: string[]): boolean {
+  const i = a.findIndex((text, at) => text !== b[at]);
+  return i !== -1 && a[i]! < b[i]!;
 }

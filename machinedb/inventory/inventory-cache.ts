@@ -1,11 +1,13 @@
 import { sql } from 'kysely';
-import type { Db, Reader, Tx } from '../db.ts';
+import pg from 'pg';
+import type { Db, Tx } from '../db.ts';
 import { beginNews, type Position, readNews } from '../feed/node-changes.ts';
-import { addressesOf, health, type NodeRow } from '../nodes/node-view.ts';
+import { addressesOf, health } from '../nodes/node-view.ts';
 import { Book, type Inventory } from './book.ts';
-import { type Entry, toEntry } from './host.ts';
+import { type Entry, entryOf, type Kind, type Own, type Shared, shareOf } from './host.ts';
 
 const CHUNK = 5000;
+const TEXT_ARRAY = 1009;
 
 interface Kept extends Position {
   book: Book;
@@ -51,10 +53,10 @@ async function read(db: Db, before: Kept | undefined): Promise<Kept> {
     .execute(async (tx) => {
       const { life, snapshot, changed } = await readNews(tx, before);
       if (before === undefined || changed === undefined) return { life, snapshot, book: new Book(await readAll(tx)) };
-      const rows = await select(tx).where(sql<boolean>`node.id = any(${changed}::uuid[])`).execute();
+      const { rows } = await sql<Row>`${select} where node.id = any(${changed}::uuid[])`.execute(tx);
       const found = new Set(rows.map(({ id }) => id));
       before.book.update(
-        rows.map(rowToEntry),
+        rows.map(entryReader()),
         changed.filter((id) => !found.has(id)),
       );
       return { life, snapshot, book: before.book };
@@ -63,81 +65,81 @@ async function read(db: Db, before: Kept | undefined): Promise<Kept> {
 
 /** PostgreSQL reads on while the rows before are worked on. */
 async function readAll(tx: Tx): Promise<Entry[]> {
-  await sql`declare inventory no scroll cursor for ${select(tx)}`.execute(tx);
+  await sql`declare inventory no scroll cursor for ${select}`.execute(tx);
   const fetch = () => sql<Row>`fetch ${sql.lit(CHUNK)} from inventory`.execute(tx);
+  const toEntry = entryReader();
   const entries: Entry[] = [];
   for (let coming = fetch(); ; ) {
     const { rows } = await coming;
-    if (rows.length < CHUNK) return [...entries, ...rows.map(rowToEntry)];
-    coming = fetch();
-    for (const row of rows) entries.push(rowToEntry(row));
+    if (rows.length === CHUNK) coming = fetch();
+    for (const row of rows) entries.push(toEntry(row));
+    if (rows.length < CHUNK) return entries;
   }
 }
 
-type Shown =
-  | 'id'
-  | 'state'
-  | 'level'
-  | 'fqdn'
-  | 'observed_name'
-  | 'site'
-  | 'rack'
-  | 'unit'
-  | 'role'
-  | 'tags'
-  | 'groups';
-
-interface Row extends Pick<NodeRow, Shown | 'model' | 'serial' | 'generation' | 'observed_at' | 'health'> {
-  revoked_at: Date | null;
+interface Row {
+  id: string;
+  fqdn: string | null;
+  observed_name: string | null;
+  unit: number | null;
+  serial: string | null;
+  generation: number;
+  /** As the API writes a time. */
+  observed_at: string | null;
+  /** A `Kind` as PostgreSQL prints an array of texts, which costs it less than JSON. */
+  kind: string;
   interfaces: Record<string, { addresses?: Record<string, unknown> }> | null;
   network: unknown;
 }
 
 const wantsAddress = sql`jsonb_path_exists(n.wanted, '$.network.interfaces.*.addresses.*')`;
 
-/** Only what the inventory is made of: reading and parsing all that lists show takes twice as long. */
-function select(db: Reader) {
-  return db
-    .selectFrom('node')
-    .innerJoin('node_now as n', 'n.node', 'node.id')
-    .select(['node.id', 'node.state', 'node.level', 'node.revoked_at'])
-    .select([
-      'n.fqdn',
-      'n.observed_name',
-      'n.site',
-      'n.rack',
-      'n.unit',
-      'n.role',
-      'n.tags',
-      'n.groups',
-      'n.model',
-      'n.serial',
-    ])
-    .select(['n.generation', 'n.observed_at', health.as('health')])
-    .select(sql<Row['interfaces']>`n.wanted #> '{network,interfaces}'`.as('interfaces'))
-    .select(sql<unknown>`case when not ${wantsAddress} then n.observed -> 'network' end`.as('network'));
+/** Only what the inventory is made of, and what many nodes share as one text: that takes a third of reading what lists show. */
+const select = sql`
+  select node.id, n.fqdn, n.observed_name, n.unit, n.serial, n.generation,
+    to_char(n.observed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as observed_at,
+    array[node.state, node.level, (node.revoked_at is not null)::text, ${health}, n.site, n.rack, n.role, n.model,
+      n.tags::text, n.groups::text]::text as kind,
+    n.wanted #> '{network,interfaces}' as interfaces, case when not ${wantsAddress} then n.observed -> 'network' end as network
+  from node join node_now n on n.node = node.id`;
+
+/** Rows to entries, of which those that share a `Kind` share its texts. */
+function entryReader(): (row: Row) => Entry {
+  const kinds = new Map<string, Shared>();
+  const optional = <T>(value: T | null) => value ?? undefined;
+  return (row) => {
+    const shared = kinds.get(row.kind) ?? shareOf(toKind(row.kind));
+    kinds.set(row.kind, shared);
+    const { id, generation } = row;
+    const own: Own = {
+      id,
+      name: row.fqdn ?? row.observed_name ?? id,
+      fqdn: optional(row.fqdn),
+      unit: optional(row.unit),
+      addresses: row.interfaces === null ? [] : addressesOf({ network: { interfaces: row.interfaces } }),
+      serial: optional(row.serial),
+      generation,
+      observed_at: optional(row.observed_at),
+    };
+    return entryOf(own, row.network, shared);
+  };
 }
 
-function rowToEntry(row: Row): Entry {
-  const optional = <T>(value: T | null) => value ?? undefined;
-  const node = {
-    id: row.id,
-    name: row.fqdn ?? row.observed_name ?? row.id,
-    fqdn: optional(row.fqdn),
-    state: row.state,
-    level: row.level,
-    health: row.health,
-    site: optional(row.site),
-    rack: optional(row.rack),
-    unit: optional(row.unit),
-    role: optional(row.role),
-    tags: row.tags,
-    groups: row.groups,
-    addresses: addressesOf({ network: { interfaces: row.interfaces ?? {} } }),
-    model: optional(row.model),
-    serial: optional(row.serial),
-    generation: row.generation,
-    observed_at: row.observed_at?.toISOString(),
+const parseTexts = pg.types.getTypeParser(TEXT_ARRAY as number) as unknown as (text: string) => (string | null)[];
+
+function toKind(text: string): Kind {
+  const [state, level, revoked, health, site, rack, role, model, tags, groups] = parseTexts(text);
+  const optional = (value: string | null | undefined) => value ?? undefined;
+  return {
+    state: state as Kind['state'],
+    level: level as Kind['level'],
+    revoked: revoked === 'true',
+    health: health as Kind['health'],
+    site: optional(site),
+    rack: optional(rack),
+    role: optional(role),
+    model: optional(model),
+    tags: parseTexts(tags!) as string[],
+    groups: parseTexts(groups!) as string[],
   };
-  return toEntry({ node, network: row.network }, row.revoked_at !== null);
 }

@@ -11,10 +11,15 @@ export async function sectionsAt(
   time: string | undefined,
 ): Promise<Record<string, unknown>> {
   const read = { [side]: side === 'derived' ? ['wanted', 'state'] : undefined };
-  const then = time === undefined ? sql`upper_inf(valid)` : sql`valid @> ${time}::timestamptz`;
+  const subject = `node/${node}`;
+  // By the index of the versions' constraint: however long the node's history is, only what held then is read.
+  const then =
+    time === undefined
+      ? sql`upper_inf(valid)`
+      : sql`valid @> ${time}::timestamptz and hashtextextended(subject, 0) = hashtextextended(${subject}, 0)`;
   const { rows } = await sql<{ section: string; data: unknown }>`
     select section, data from revision
-    where subject = ${`node/${node}`} and side = ${side} and data is not null and ${then} order by section`.execute(db);
+    where subject = ${subject} and side = ${side} and data is not null and ${then} order by section`.execute(db);
   if (time !== undefined) await checkHorizon(db, time, read);
   return Object.fromEntries(rows.map(({ section, data }) => [section, data]));
 }
