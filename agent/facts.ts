@@ -25,15 +25,17 @@ export function observeEach(
   const errors: Record<string, string> = {};
   // What several sections look at is looked at once in an observation, and again in the next: see parse/once.ts.
   const now = { ...system };
-  for (const [name, observe] of Object.entries(table)) {
-    try {
-      const section = compact(observe(now));
-      if (section !== undefined) sections[name] = section as object;
-    } catch (error) {
-      errors[name] = error instanceof Error ? error.message : String(error);
+  return system.during(() => {
+    for (const [name, observe] of Object.entries(table)) {
+      try {
+        const section = compact(observe(now));
+        if (section !== undefined) sections[name] = section as object;
+      } catch (error) {
+        errors[name] = error instanceof Error ? error.message : String(error);
+      }
     }
-  }
-  return { sections, errors };
+    return { sections, errors };
+  });
 }
 
 // Absent is absent: no `undefined` members and no empty objects in a report, so that equal machines are equal JSON.

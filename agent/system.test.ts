@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { maxFileBytes, openSystem } from './system.ts';
+import { maxFileBytes } from './regular-file.ts';
+import { openSystem } from './system.ts';
 import { makeTree } from './testing/tree.ts';
 
 let root = '';
