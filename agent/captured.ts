@@ -1,5 +1,4 @@
-import { type Dirent, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
-import { posix } from 'node:path';
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { orAbsent } from './absent.ts';
 import { maxLinks } from './root.ts';
 
@@ -22,8 +21,10 @@ export interface CapturedTree {
 }
 
 interface Folder {
+  /** Its real path on the captured machine. */
+  path: string;
   asked: number;
-  kinds?: Map<string, Kind>;
+  kinds: Map<string, Kind> | undefined;
 }
 
 // A folder is listed for what three looks cost.
@@ -34,75 +35,78 @@ const FEW = 3;
  * was seen is taken for true from then on, so this is for one observation.
  */
 export function capturedTree(root: string): CapturedTree {
-  const folders = new Map<string, Folder>();
+  const top: Folder = { path: '/', asked: 0, kinds: undefined };
+  const byRealPath = new Map<string, Folder>([['/', top]]);
+  const byPath = new Map<string, Folder | undefined>([['', top]]);
   const targets = new Map<string, string | undefined>();
-  /** Real path of a folder, by the path that was asked for. */
-  const real = new Map<string, string | undefined>([['', '/']]);
 
   const folderAt = (path: string): Folder => {
-    const known = folders.get(path) ?? { asked: 0 };
-    folders.set(path, known);
-    return known;
+    let folder = byRealPath.get(path);
+    if (folder === undefined) {
+      folder = { path, asked: 0, kinds: undefined };
+      byRealPath.set(path, folder);
+    }
+    return folder;
   };
-  const kindsIn = (path: string, folder = folderAt(path)): Map<string, Kind> => {
+  const kindsIn = (folder: Folder): Map<string, Kind> => {
     if (folder.kinds !== undefined) return folder.kinds;
-    const found = orAbsent(() => readdirSync(root + path, { withFileTypes: true })) ?? [];
-    folder.kinds = new Map(found.map((entry) => [entry.name, kindOf(entry)]));
+    folder.kinds = new Map();
+    for (const entry of orAbsent(() => readdirSync(root + folder.path, { withFileTypes: true })) ?? [])
+      folder.kinds.set(entry.name, kindOf(entry));
     return folder.kinds;
   };
-  const look = (path: string, name: string): Kind | undefined => {
-    const folder = folderAt(path);
-    if (folder.kinds !== undefined || ++folder.asked > FEW) return kindsIn(path, folder).get(name);
-    const stat = orAbsent(() => lstatSync(root + below(path, name), { throwIfNoEntry: false }));
+  const look = (folder: Folder, name: string): Kind | undefined => {
+    if (folder.kinds !== undefined || ++folder.asked > FEW) return kindsIn(folder).get(name);
+    const stat = orAbsent(() => lstatSync(root + below(folder.path, name), { throwIfNoEntry: false }));
     return stat && kindOf(stat);
   };
   const target = (link: string): string | undefined => {
-    if (!targets.has(link))
-      targets.set(
-        link,
-        orAbsent(() => readlinkSync(root + link)),
-      );
-    return targets.get(link);
+    const known = targets.get(link);
+    if (known !== undefined) return known;
+    const found = orAbsent(() => readlinkSync(root + link));
+    targets.set(link, found);
+    return found;
   };
-  /** Goes down from a folder; `here` is its real path. */
-  const walk = (here: string, parts: string[], last: 'link' | 'follow', links: number): Place | undefined => {
-    let place: Place = { path: here, kind: 'folder' };
-    for (const [index, name] of parts.entries()) {
-      if (place.kind !== 'folder') return undefined;
-      if (name === '' || name === '.') continue;
-      const next = name === '..' ? posix.dirname(place.path) : below(place.path, name);
-      const kind = name === '..' ? 'folder' : look(place.path, name);
-      if (kind === undefined) return undefined;
-      if (kind !== 'link' || (last === 'link' && index === parts.length - 1)) {
-        place = { path: next, kind };
-        continue;
-      }
-      const to = links < maxLinks ? target(next) : undefined;
-      const found =
-        to === undefined ? to : walk(to.startsWith('/') ? '/' : place.path, to.split('/'), 'follow', links + 1);
-      if (found === undefined) return undefined;
-      place = found;
+  /** One step down; `links` have been followed on the way. */
+  const step = (folder: Folder, name: string, follow: boolean, links: number): Place | undefined => {
+    if (name === '' || name === '.') return { path: folder.path, kind: 'folder' };
+    if (name === '..') return { path: above(folder.path), kind: 'folder' };
+    const kind = look(folder, name);
+    if (kind === undefined) return undefined;
+    const path = below(folder.path, name);
+    if (kind !== 'link' || !follow) return { path, kind };
+    const to = links < maxLinks ? target(path) : undefined;
+    return to === undefined ? to : walk(to.startsWith('/') ? top : folder, to.split('/'), links + 1);
+  };
+  const walk = (from: Folder, names: string[], links: number): Place | undefined => {
+    let place: Place = { path: from.path, kind: 'folder' };
+    for (const name of names) {
+      const next = place.kind === 'folder' ? step(folderAt(place.path), name, true, links) : undefined;
+      if (next === undefined) return undefined;
+      place = next;
     }
     return place;
   };
-  const realFolder = (path: string): string | undefined => {
-    if (real.has(path)) return real.get(path);
+  const folderOf = (path: string): Folder | undefined => {
+    const known = byPath.get(path);
+    if (known !== undefined || byPath.has(path)) return known;
     const place = find(path);
-    const folder = place?.kind === 'folder' ? place.path : undefined;
-    real.set(path, folder);
+    const folder = place?.kind === 'folder' ? folderAt(place.path) : undefined;
+    byPath.set(path, folder);
     return folder;
   };
-  const find = (path: string, last: 'link' | 'follow' = 'follow'): Place | undefined => {
+  const find = (path: string, last?: 'link'): Place | undefined => {
     const cut = path.lastIndexOf('/');
-    const folder = realFolder(path.slice(0, cut));
-    return folder === undefined ? undefined : walk(folder, [path.slice(cut + 1)], last, 0);
+    const folder = folderOf(path.slice(0, cut));
+    return folder && step(folder, path.slice(cut + 1), last !== 'link', 0);
   };
-  return { find, names: (folder) => [...kindsIn(folder).keys()].sort(), target };
+  return { find, names: (folder) => [...kindsIn(folderAt(folder)).keys()].sort(), target };
 }
 
 const below = (folder: string, name: string) => (folder === '/' ? `/${name}` : `${folder}/${name}`);
+const above = (folder: string) => folder.slice(0, folder.lastIndexOf('/')) || '/';
 
-function kindOf(entry: Dirent | Stats): Kind {
+function kindOf(entry: Record<'isFile' | 'isDirectory' | 'isSymbolicLink', () => boolean>): Kind {
   if (entry.isFile()) return 'file';
   if (entry.isDirectory()) return 'folder';
   return entry.isSymbolicLink() ? 'link' : 'other';

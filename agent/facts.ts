@@ -40,10 +40,12 @@ export function observeEach(
 
 // Absent is absent: no `undefined` members and no empty objects in a report, so that equal machines are equal JSON.
 function compact(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(compact);
   if (value === null || typeof value !== 'object') return value;
-  const members = Object.entries(value)
-    .map(([key, member]) => [key, compact(member)] as const)
-    .filter(([, member]) => member !== undefined);
+  if (Array.isArray(value)) return value.map(compact);
+  const members: [string, unknown][] = [];
+  for (const key of Object.keys(value)) {
+    const member = compact((value as Record<string, unknown>)[key]);
+    if (member !== undefined) members.push([key, member]);
+  }
   return members.length === 0 ? undefined : Object.fromEntries(members);
 }
