@@ -25,23 +25,27 @@ export function observeEach(
   const errors: Record<string, string> = {};
   // What several sections look at is looked at once in an observation, and again in the next: see parse/once.ts.
   const now = { ...system };
-  for (const [name, observe] of Object.entries(table)) {
-    try {
-      const section = compact(observe(now));
-      if (section !== undefined) sections[name] = section as object;
-    } catch (error) {
-      errors[name] = error instanceof Error ? error.message : String(error);
+  return system.during(() => {
+    for (const [name, observe] of Object.entries(table)) {
+      try {
+        const section = compact(observe(now));
+        if (section !== undefined) sections[name] = section as object;
+      } catch (error) {
+        errors[name] = error instanceof Error ? error.message : String(error);
+      }
     }
-  }
-  return { sections, errors };
+    return { sections, errors };
+  });
 }
 
 // Absent is absent: no `undefined` members and no empty objects in a report, so that equal machines are equal JSON.
 function compact(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(compact);
   if (value === null || typeof value !== 'object') return value;
-  const members = Object.entries(value)
-    .map(([key, member]) => [key, compact(member)] as const)
-    .filter(([, member]) => member !== undefined);
+  if (Array.isArray(value)) return value.map(compact);
+  const members: [string, unknown][] = [];
+  for (const key of Object.keys(value)) {
+    const member = compact((value as Record<string, unknown>)[key]);
+    if (member !== undefined) members.push([key, member]);
+  }
   return members.length === 0 ? undefined : Object.fromEntries(members);
 }

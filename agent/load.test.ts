@@ -14,9 +14,9 @@ function asked(size: { functions: number; cpus: number }) {
       return look(path);
     };
   };
-  const { root, read, readBytes, list, link, real } = system;
+  const { read, readBytes, list, link, real } = system;
   const noted: System = {
-    root,
+    ...system,
     read: note(read),
     readBytes: note(readBytes),
     list: note(list),

@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { floorClock } from './client/clock.ts';
 import type { AgentOptions } from './duty.ts';
 import { type Facts, observeAll, observeEach } from './facts.ts';
+import { printText } from './output.ts';
 import { asker } from './questions.ts';
 import { observers } from './sections/index.ts';
 import { formatFacts } from './summary.ts';
 import { openSystem } from './system.ts';
 import { milliseconds, parse, readConfig, STATE, UsageError, usage, type Values } from './usage.ts';
 import { releasedAt, version } from './version.ts';
+
+// It works for moments and idles for hours: compilers that optimise cost more time and memory than they save. Set here, not in
+// build.ts: started so, Node takes nothing of what it and we have compiled beforehand.
+for (const compiler of ['--no-opt', '--no-maglev']) setFlagsFromString(compiler);
 
 /** Exit code of discover: the machine has a system of its own. */
 const STARTS_DISK = 10;
@@ -51,7 +57,7 @@ async function showFacts(values: Values, wanted: string[]): Promise<void> {
   const table = Object.fromEntries(Object.entries(observers).filter(([name]) => sections.includes(name)));
   const facts = observeEach(table, system) as Facts;
   if (values.json === true) print(JSON.stringify(facts, null, 2));
-  else process.stdout.write(formatFacts(facts));
+  else printText(formatFacts(facts));
 }
 
 async function captureTo({ blank, root }: Values, [file, ...more]: string[]): Promise<void> {
@@ -241,7 +247,7 @@ async function recover(values: Values): Promise<void> {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  printText(`${text}\n`);
 }
 
 main(process.argv.slice(2)).then(

@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 
 // The kernel's own limit (MAXSYMLINKS).
-const maxLinks = 40;
+export const maxLinks = 40;
 
 /**
  * Where a path of a captured machine lies on this one, its links followed as the captured machine would: absolute

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { maxFileBytes, openSystem } from './system.ts';
+import { maxFileBytes } from './regular-file.ts';
+import { openSystem } from './system.ts';
 import { makeTree } from './testing/tree.ts';
 
 let root = '';
@@ -74,4 +75,27 @@ test('a captured sysfs that is a link stays within its root', () => {
     [],
     undefined,
   ]);
+});
+
+test('what is seen of a captured machine in one observation is looked at again in the next', () => {
+  const root = makeTree({ '/sys/a/b/0': '0\n', '/sys/a/b/1': '1\n', '/sys/a/b/2': '2\n', '/sys/a/b/3': '3\n' });
+  const system = openSystem(root);
+  const look = () => [0, 1, 2, 3, 4, 5].map((name) => system.read(`/sys/a/b/${name}`));
+  expect(system.during(look)).toEqual(['0', '1', '2', '3', undefined, undefined]);
+  writeFileSync(join(root, 'sys/a/b/5'), 'five\n');
+  rmSync(join(root, 'sys/a/b/3'));
+  symlinkSync('0', join(root, 'sys/a/b/3'));
+  expect(system.during(look)).toEqual(['0', '1', '2', '0', undefined, 'five']);
+  expect(look()).toEqual(['0', '1', '2', '0', undefined, 'five']);
+});
+
+test('a file of a captured machine that is exchanged for a link out of it is not followed', () => {
+  const root = makeTree({ '/sys/a/0': '0\n', '/sys/a/1': '1\n', '/outside': 'outside\n' });
+  const system = openSystem(join(root, '.'));
+  system.during(() => {
+    expect(system.list('/sys/a')).toEqual(['0', '1']);
+    rmSync(join(root, 'sys/a/1'));
+    symlinkSync(join(root, 'outside'), join(root, 'sys/a/1'));
+    expect(system.read('/sys/a/1')).toBeUndefined();
+  });
 });

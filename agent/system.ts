@@ -1,18 +1,8 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { posix } from 'node:path';
-import { underRoot } from './root.ts';
+import { orAbsent } from './absent.ts';
+import { type CapturedTree, capturedTree } from './captured.ts';
+import { copyOf, notRegular, readAny, readRegular, type Take, textIn } from './regular-file.ts';
 
 /**
  * The agent's one door to the operating system: read-only, synchronous, no child processes.
@@ -33,10 +23,9 @@ export interface System {
   link(path: string): string | undefined;
   /** Path with every link followed, inside the root. */
   real(path: string): string | undefined;
+  /** An observation: while `look` runs, what was seen of a captured machine may be taken for true. */
+  during<T>(look: () => T): T;
 }
-
-/** Largest file a section may ask for: /proc/cpuinfo of 4,096 CPUs is about 8 MiB. */
-export const maxFileBytes = 16 * 1024 * 1024;
 
 /**
  * A file that the kernel lacks, so that a capture has it, too: which interface has which IPv4 address, a line each
@@ -55,23 +44,8 @@ export const IPMI_ANSWER = '/run/machinedb/ipmitool.json';
 /** Likewise: the folder of what optional tools answered where they are installed (answers.ts). */
 export const ANSWERS = '/run/machinedb-agent/answers';
 
-// These say that this process is out of something, not that the machine lacks a file.
-const ours = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
-
-function orAbsent<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-    if (code === undefined || !/^E[A-Z0-9]+$/.test(code) || ours.has(code)) throw error;
-    return undefined;
-  }
-}
-
 /** A file's bytes as `System.read` gives them. */
-export function textOf(bytes: Buffer | undefined): string | undefined {
-  return bytes?.toString('utf8').replace(/[\n\0]+$/, '');
-}
+export const textOf = (bytes: Buffer | undefined): string | undefined => bytes && textIn(bytes, bytes.length);
 
 /**
  * Opens the door.
@@ -79,54 +53,62 @@ export function textOf(bytes: Buffer | undefined): string | undefined {
  */
 export function openSystem(root = ''): System {
   const base = root.replace(/\/+$/, '');
-  // Thousands of files of sysfs lie in a few hundred folders; a captured sysfs does not change.
-  const folders = new Map<string, string>();
-  const folderOf = (path: string): string | undefined => {
-    const known = folders.get(path);
-    if (known !== undefined || path === '/') return known ?? path;
-    const above = folderOf(posix.dirname(path));
-    if (above === undefined) return undefined;
-    const place = underRoot(base, posix.basename(path), 'follow', undefined, above)?.slice(base.length);
-    if (place !== undefined) folders.set(path, place);
-    return place;
-  };
-  const within = (path: string, last: 'follow' | 'link') => {
-    if (!path.startsWith('/sys/') || path.includes('/../')) return underRoot(base, path, last);
-    const folder = folderOf(posix.dirname(path));
-    return folder === undefined ? undefined : underRoot(base, posix.basename(path), last, undefined, folder);
-  };
-  const at = (path: string, last?: 'link') =>
-    base === '' ? path : orAbsent(() => within(path.replace(/\/+$/, ''), last ?? 'follow'));
-  /** Where a file is that is to be read, and what it is; one of a captured sysfs is looked at once. */
-  const found = (path: string): Found | undefined => {
-    if (base === '' || !path.startsWith('/sys/') || /\/\.{0,2}(\/|$)/.test(path)) return stand(at(path));
-    const folder = folderOf(posix.dirname(path));
-    if (folder === undefined) return undefined;
-    const place = `${base}${folder}/${posix.basename(path)}`;
-    const stat = lstatSync(place, { throwIfNoEntry: false });
-    return stat?.isSymbolicLink() ? stand(at(path)) : stat && { place, stat };
-  };
-  const bytes = (path: string) => {
-    if (base === '' && path === ADDRESSES) return Buffer.from(liveAddresses());
-    const file = orAbsent(() => found(path));
-    return file && readRegular(file, path);
+  return base === '' ? liveSystem() : capturedSystem(base);
+}
+
+function liveSystem(): System {
+  const bytes = <T>(path: string, take: Take<T>): T | undefined => {
+    if (path === ADDRESSES) {
+      const text = Buffer.from(liveAddresses());
+      return take(text, text.length);
+    }
+    // Thousands of files are asked for, and the kernel has no FIFOs and devices there.
+    return path.startsWith('/sys/') ? readRegular(path, path, take) : readAny(path, path, take);
   };
   return {
-    root: base,
-    readBytes: bytes,
-    read: (path) =>
-      bytes(path)
-        ?.toString('utf8')
-        .replace(/[\n\0]+$/, ''),
+    root: '',
+    readBytes: (path) => bytes(path, copyOf),
+    read: (path) => bytes(path, textIn),
+    list: (path) => (orAbsent(() => readdirSync(path)) ?? []).sort(),
+    link: (path) => orAbsent(() => readlinkSync(path)),
+    real: (path) => orAbsent(() => realpathSync.native(path)),
+    during: (look) => look(),
+  };
+}
+
+function capturedSystem(root: string): System {
+  let kept: CapturedTree | undefined;
+  const tree = () => kept ?? capturedTree(root);
+  const bytes = <T>(path: string, take: Take<T>): T | undefined => {
+    const place = tree().find(path);
+    if (place === undefined || place.kind === 'folder') return undefined;
+    if (place.kind !== 'file') throw notRegular(path);
+    return readRegular(root + place.path, path, take, false);
+  };
+  return {
+    root,
+    readBytes: (path) => bytes(path, copyOf),
+    read: (path) => bytes(path, textIn),
     list: (path) => {
-      const place = at(path);
-      return place === undefined ? [] : (orAbsent(() => readdirSync(place)) ?? []).sort();
+      const seen = tree();
+      const place = seen.find(path);
+      return place?.kind === 'folder' ? seen.names(place.path) : [];
     },
     link: (path) => {
-      const place = at(path, 'link');
-      return place === undefined ? undefined : orAbsent(() => readlinkSync(place));
+      const seen = tree();
+      const place = seen.find(path, 'link');
+      return place?.kind === 'link' ? seen.target(place.path) : undefined;
     },
-    real: (path) => (base === '' ? orAbsent(() => realpathSync.native(path)) : at(path)?.slice(base.length)),
+    real: (path) => tree().find(path)?.path,
+    during: (look) => {
+      const outer = kept;
+      kept = capturedTree(root);
+      try {
+        return look();
+      } finally {
+        kept = outer;
+      }
+    },
   };
 }
 
@@ -138,59 +120,4 @@ function liveAddresses(): string {
     ),
   );
   return lines.sort().join('');
-}
-
-type Stats = NonNullable<ReturnType<typeof lstatSync>>;
-
-interface Found {
-  place: string;
-  stat: Stats;
-}
-
-// stat comes first: opening a FIFO may block and opening a device may act, and an absent file costs no exception.
-function stand(place: string | undefined): Found | undefined {
-  const stat = place === undefined ? undefined : orAbsent(() => statSync(place, { throwIfNoEntry: false }));
-  return place === undefined || stat === undefined ? undefined : { place, stat };
-}
-
-function readRegular({ place, stat }: Found, name: string): Buffer | undefined {
-  if (stat.isDirectory()) return undefined;
-  if (!stat.isFile()) throw notRegular(name);
-  const file = orAbsent(() => openSync(place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY));
-  if (file === undefined) return undefined;
-  try {
-    // The file may have been exchanged between stat and open.
-    if (!fstatSync(file).isFile()) throw notRegular(name);
-    return orAbsent(() => readAll(file, name));
-  } finally {
-    closeSync(file);
-  }
-}
-
-// Most files of sysfs are shorter, and are read thousands of times.
-const scratch = Buffer.alloc(16 * 1024);
-
-// The kernel gives an attribute of sysfs whole, and a table of it a page at a time (Documentation/filesystems/sysfs.rst).
-const PAGE = 4096;
-
-// st_size says 4096 (sysfs) or 0 (procfs), so the end of the file is what read() says it is.
-function readAll(file: number, name: string): Buffer {
-  const parts: Buffer[] = [];
-  let total = 0;
-  for (let into = scratch; ; into = Buffer.allocUnsafe(1024 * 1024)) {
-    let filled = 0;
-    while (filled < into.length) {
-      const got = readSync(file, into, filled, into.length - filled, null);
-      filled += got;
-      total += got;
-      if (got === 0 || (got < PAGE && name.startsWith('/sys/')))
-        return Buffer.concat([...parts, into.subarray(0, filled)]);
-      if (total > maxFileBytes) throw new Error(`${name} is larger than ${maxFileBytes} bytes: it was not read`);
-    }
-    parts.push(into === scratch ? Buffer.from(into) : into);
-  }
-}
-
-function notRegular(name: string): Error {
-  return new Error(`${name} is not a regular file: it was not read`);
 }

@@ -64,7 +64,7 @@ test('an observing agent reaches nothing that applies or installs', () => {
       'path',
       'querystring',
     ],
-    ...['stream', 'tls', 'url', 'utf-8-validate', 'util', 'zlib'],
+    ...['stream', 'tls', 'url', 'utf-8-validate', 'util', 'v8', 'zlib'],
   ]);
   expect(files.filter((file) => /^agent\/(install|apply)\/|^agent\/(command|discover|manage)/.test(file))).toEqual([]);
   expect(readFileSync(out, 'utf8')).not.toMatch(/getBuiltinModule|createRequire|process\.(binding|dlopen)/);
@@ -113,7 +113,8 @@ test('of an observing agent only the state directory and the archive of a captur
     'agent/durable-file.ts': ['fsyncSync', 'openSync', 'renameSync', 'writeFileSync'],
     'agent/client/identity.ts': ['chmodSync', 'mkdirSync', 'rmSync'],
     'agent/priority.ts': ['writeFileSync'],
-    'agent/system.ts': ['openSync'],
+    'agent/output.ts': ['writeSync'],
+    'agent/regular-file.ts': ['openSync'],
     // A question to the TPM is bytes written to its device; tpm/commands.ts has those that change nothing.
     'agent/tpm/device.ts': ['close', 'open', 'read', 'write'],
   });
@@ -121,8 +122,15 @@ test('of an observing agent only the state directory and the archive of a captur
   expect(read('agent/priority.ts').match(/writeFileSync\([^,]*/g)).toEqual([
     "writeFileSync('/proc/self/oom_score_adj'",
   ]);
-  const opened = [...read('agent/system.ts').matchAll(/openSync\((.*?)\)/g)].map(([, args]) => args);
-  expect(opened).toEqual(['place, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY']);
+  const printing = read('agent/output.ts');
+  expect(printing).toContain('const STANDARD_OUTPUT = 1;');
+  expect(printing.match(/writeSync\([^,]*/g)).toEqual(['writeSync(STANDARD_OUTPUT']);
+  const reading = read('agent/regular-file.ts');
+  expect(reading).toContain('const CAREFULLY = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;');
+  expect([...reading.matchAll(/openSync\((.*?)\)/g)].map(([, args]) => args)).toEqual([
+    'place, CAREFULLY',
+    'place, follow ? CAREFULLY : CAREFULLY | constants.O_NOFOLLOW',
+  ]);
   const device = read('agent/tpm/device.ts');
   expect([...device.matchAll(/openFile\((.*?)\)/g)].map(([, args]) => args)).toEqual([
     'device, constants.O_RDWR | constants.O_NOCTTY',

@@ -69,6 +69,7 @@ export function record(system: System): { system: System; entries(): Map<string,
         if (place !== undefined) seen.add(place);
         return place;
       },
+      during: system.during,
     },
     entries: () => {
       const all = new Map(entries);

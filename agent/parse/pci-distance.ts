@@ -5,6 +5,10 @@ const isPeer = ({ class: pciClass }: PciFunction) => /^0x(02|0108)/.test(pciClas
 
 const MOST_PEERS = 256;
 
+/** Functions whose way to an accelerator matters, in their order: networks, NVMe and accelerators. */
+export const peersOf = (functions: PciFunction[], isGpu: (each: PciFunction) => boolean): PciFunction[] =>
+  functions.filter((each) => isPeer(each) || isGpu(each));
+
 /**
  * How far it is from one function to others, in the words of `nvidia-smi topo`: PIX (at most one switch between them), PXB
  * (several switches), PHB (the same root of the PCI tree), NODE (the same NUMA node), SYS (across NUMA nodes).
@@ -12,13 +16,14 @@ const MOST_PEERS = 256;
  */
 export function distances(
   from: PciFunction,
-  functions: PciFunction[],
-  isGpu: (each: PciFunction) => boolean,
+  peers: PciFunction[],
   nodeOf: (each: PciFunction) => number | undefined,
 ): Record<string, string> | undefined {
-  const peers = functions.filter((each) => each.address !== from.address && (isPeer(each) || isGpu(each)));
-  const words = peers.slice(0, MOST_PEERS).map((peer) => [peer.address, between(from, peer, nodeOf)] as const);
-  const found = words.flatMap(([address, word]) => (word === undefined ? [] : [[address, word] as const]));
+  const others = peers.filter((each) => each.address !== from.address).slice(0, MOST_PEERS);
+  const found = others.flatMap((peer) => {
+    const word = between(from, peer, nodeOf);
+    return word === undefined ? [] : [[peer.address, word] as const];
+  });
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
 

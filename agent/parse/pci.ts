@@ -50,20 +50,30 @@ export const pciFunctions = once((system: System): PciFunction[] => {
 
 // One read in place of six: the kernel writes all of it into `uevent`. Captures may lack that file.
 function identify(system: System, folder: string): Pick<PciFunction, 'class' | 'driver' | 'ids'> {
-  const event = new Map((system.read(`${folder}/uevent`) ?? '').split('\n').map((line) => split(line, '=')));
-  const pciClass = event.get('PCI_CLASS');
+  const event = system.read(`${folder}/uevent`) ?? '';
+  const pciClass = valueIn(event, 'PCI_CLASS');
   if (pciClass === undefined) {
     const id = (name: string) => hex(system.read(`${folder}/${name}`));
     const ids = withoutEmpty(id('vendor'), id('device'), id('subsystem_vendor'), id('subsystem_device'));
     return { class: id('class'), driver: linkName(system, `${folder}/driver`), ids };
   }
-  const [vendor, device] = split(event.get('PCI_ID') ?? '', ':').map((text) => hex(`0x${text.toLowerCase()}`));
-  const [sub, subDevice] = split(event.get('PCI_SUBSYS_ID') ?? '', ':').map((text) => hex(`0x${text.toLowerCase()}`));
+  const [vendor, device] = split(valueIn(event, 'PCI_ID') ?? '', ':').map((text) => hex(`0x${text.toLowerCase()}`));
+  const [sub, subDevice] = split(valueIn(event, 'PCI_SUBSYS_ID') ?? '', ':').map((text) =>
+    hex(`0x${text.toLowerCase()}`),
+  );
   return {
     class: hex(`0x${pciClass.toLowerCase().padStart(6, '0')}`),
-    driver: event.get('DRIVER')?.slice(0, 64),
+    driver: valueIn(event, 'DRIVER')?.slice(0, 64),
     ids: withoutEmpty(vendor, device, sub, subDevice),
   };
+}
+
+// 'DRIVER=nvme\nPCI_CLASS=10802\n...'
+function valueIn(event: string, key: string): string | undefined {
+  const at = event.startsWith(`${key}=`) ? 0 : event.indexOf(`\n${key}=`) + 1;
+  if (at === 0 && !event.startsWith(`${key}=`)) return undefined;
+  const [line = ''] = event.slice(at + key.length + 1, at + key.length + 257).split('\n', 1);
+  return line;
 }
 
 function split(text: string, separator: string): [string, string] {

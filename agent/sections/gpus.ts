@@ -5,7 +5,7 @@ import { keyed } from '../parse/keyed.ts';
 import { type NvidiaGpu, parseNvidiaSmi } from '../parse/nvidia-smi.ts';
 import { type Nvlink, parseNvlink } from '../parse/nvlink.ts';
 import { numaOf, type PciFunction, pciFunctions } from '../parse/pci.ts';
-import { distances } from '../parse/pci-distance.ts';
+import { distances, peersOf } from '../parse/pci-distance.ts';
 import { pciLinks } from '../parse/pci-links.ts';
 import { ANSWERS, type System } from '../system.ts';
 
@@ -22,6 +22,7 @@ export function observe(system: System): Gpus | undefined {
   const found = functions.filter(isAccelerator);
   if (found.length === 0) return undefined;
   const links = pciLinks(system);
+  const peers = peersOf(functions, isAccelerator);
   const nodes = new Map<string, number | undefined>();
   const nodeOf = ({ address, folder }: PciFunction) => {
     if (!nodes.has(address)) nodes.set(address, numaOf(system, folder));
@@ -45,7 +46,7 @@ export function observe(system: System): Gpus | undefined {
           ...driver,
           ...withoutAbsent(smi),
           nvlink: smi?.uuid === undefined ? undefined : nvlinks.get(smi.uuid),
-          affinity: distances(each, functions, isAccelerator, nodeOf),
+          affinity: distances(each, peers, nodeOf),
           note: each.ids.vendor === '0x10de' ? note : undefined,
         },
       };

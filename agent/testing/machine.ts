@@ -91,5 +91,6 @@ export function systemOf(files: Record<string, Buffer>): System {
     },
     link: () => undefined,
     real: (path) => path,
+    during: (look) => look(),
   };
 }

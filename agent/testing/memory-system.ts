@@ -41,5 +41,6 @@ export function memorySystem(tree: Tree): System {
       return typeof entry === 'object' && 'link' in entry ? (entry.link as string) : undefined;
     },
     real,
+    during: (look) => look(),
   };
 }
