@@ -1,5 +1,6 @@
 import { basename, posix } from 'node:path';
 import { whole } from '../parse/numbers.ts';
+import { once } from '../parse/once.ts';
 import type { System } from '../system.ts';
 
 /** A network interface and where it lies. */
@@ -12,7 +13,7 @@ export interface Netdev {
 }
 
 /** Every network interface of the machine's own network namespace. */
-export function netdevs(system: System): Netdev[] {
+export const netdevs = once((system: System): Netdev[] => {
   const base = '/sys/class/net';
   return system.list(base).flatMap((name) => {
     const folder = `${base}/${name}`;
@@ -21,7 +22,7 @@ export function netdevs(system: System): Netdev[] {
     if (target === undefined && system.list(folder).length === 0) return [];
     return [{ name, folder, device: deviceOf(system, folder, target) }];
   });
-}
+});
 
 /** What a machine has in metal (or its hypervisor shows as such); SR-IOV's virtual functions come and go. */
 export function isPhysical(system: System, { device }: Netdev): boolean {

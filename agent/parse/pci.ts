@@ -119,5 +119,10 @@ export function sriovOf(system: System, folder: string): Sriov | undefined {
 
 /** NUMA node of a device; -1 (none, or the firmware does not say) is undefined. */
 export function numaOf(system: System, folder: string): number | undefined {
-  return whole(system.read(`${folder}/numa_node`));
+  const known = nodesSeen(system);
+  if (!known.has(folder)) known.set(folder, whole(system.read(`${folder}/numa_node`)));
+  return known.get(folder);
 }
+
+// A function may be a GPU, too, or the way to one.
+const nodesSeen = once(() => new Map<string, number | undefined>());

@@ -23,11 +23,7 @@ export function observe(system: System): Gpus | undefined {
   if (found.length === 0) return undefined;
   const links = pciLinks(system);
   const peers = peersOf(functions, isAccelerator);
-  const nodes = new Map<string, number | undefined>();
-  const nodeOf = ({ address, folder }: PciFunction) => {
-    if (!nodes.has(address)) nodes.set(address, numaOf(system, folder));
-    return nodes.get(address);
-  };
+  const nodeOf = ({ folder }: PciFunction) => numaOf(system, folder);
   const { told, nvlinks, note } = nvidiaSmi(system);
   return keyed(
     found.map((each) => {
