@@ -5,40 +5,35 @@ import { oddOnes, type TraitSet } from './odd.ts';
 import { digestOf, traitsOf } from './traits.ts';
 
 const STEP = 2000;
-/** Steps of one run: 100,000 nodes that all report anew are followed within minutes. */
-const STEPS = 5;
 const NODES_SHOWN = 20;
 /** Sets of traits at most that are read of one group, the commonest first: thousands of machines of which no two are alike. */
 const SETS = 10_000;
 
 /**
- * Background task: brings what nodes can be compared by up to date, from where it left off in the feed. Its order is that of
- * commits, so nothing is passed over; a part that is read twice gives the same.
+ * Background task: brings what nodes can be compared by up to date, from where it left off in the feed. Answers whether there is more.
+ * Its order is that of commits, so nothing is passed over; a part that is read twice gives the same.
  */
-export async function followTraits(tx: Tx): Promise<void> {
-  let moved = false;
-  for (let step = 0; step < STEPS; step++) {
-    const { rows } = await sql<{ seq: number; subject: string; side: string }>`
-      select seq, subject, side from revision where seq > (select seq from trait_cursor) order by seq limit ${STEP}`.execute(
-      tx,
-    );
-    const last = rows.at(-1);
-    if (last === undefined) break;
-    moved = true;
-    const ids = new Set(
-      rows.filter(({ side }) => side === 'observed').map(({ subject }) => subject.slice('node/'.length)),
-    );
-    await storeTraits(tx, [...ids]);
-    await sql`update trait_cursor set seq = ${last.seq}`.execute(tx);
-    if (rows.length < STEP) break;
-  }
-  if (!moved) return;
+export async function followTraits(tx: Tx): Promise<boolean> {
+  const { rows } = await sql<{ seq: number; subject: string; side: string }>`
+    select seq, subject, side from revision where seq > (select seq from trait_cursor) order by seq limit ${STEP}`.execute(
+    tx,
+  );
+  const last = rows.at(-1);
+  if (last === undefined) return false;
+  const ids = new Set(
+    rows.filter(({ side }) => side === 'observed').map(({ subject }) => subject.slice('node/'.length)),
+  );
+  await storeTraits(tx, [...ids]);
+  await sql`update trait_cursor set seq = ${last.seq}`.execute(tx);
   await sql`
     delete from trait_set t where not exists (select from node_trait n where n.digest = t.digest)`.execute(tx);
+  return rows.length === STEP;
 }
 
 async function storeTraits(tx: Tx, ids: string[]): Promise<void> {
   if (ids.length === 0) return;
+  // In the order of ids, as writers lock nodes: the rows that are stored below lock them, too.
+  await sql`select from node where id = any (${ids}::uuid[]) order by id for key share`.execute(tx);
   const rows = await tx
     .selectFrom('node_now')
     .select(['node', 'observed'])

@@ -2,10 +2,11 @@ import { sql } from 'kysely';
 import { enrolText } from '../../shared/enrol-text.ts';
 import type { Context } from '../context.ts';
 import { type Tx, transaction } from '../db.ts';
-import { append } from '../feed/feed.ts';
+import { append, type NewEvent } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { isOtherHardware, keepHardware } from '../identity/hardware.ts';
 import { joinRescue } from '../rescue/join.ts';
+import type { Level } from '../schema.ts';
 import { fingerprintOf, isSigned, readPublicKey } from '../trust/node-key.ts';
 import { lockNode } from '../trust/node-state.ts';
 import { checkNonce } from '../trust/nonce.ts';
@@ -63,7 +64,7 @@ export async function enrolLater(context: Context, claim: Claim, node: string): 
     const isIt = claim.previous === undefined ? matches.node === node : claim.previous.node === node;
     if (!isIt || (claim.previous !== undefined && !(await isVouched(tx, checked))))
       return refused('neither its hardware nor the key before proves this node');
-    await replaceKey(tx, node, checked, 'rekeyed');
+    await append(tx, [], await replaceKey(tx, node, checked, 'rekeyed'));
     return await answerFor(tx, node, checked.fingerprint);
   });
 }
@@ -110,14 +111,26 @@ async function decide(tx: Tx, context: Context, checked: Checked): Promise<Outco
     }
     const node = await nodeOf(tx, id);
     await bindNonce(tx, claim.nonce, id);
-    await replaceKey(tx, id, checked, 'rekeyed');
-    if (node.level === 'claimed') await autoApprove(tx, context.keys, id, checked);
-    return await answerFor(tx, id, fingerprint);
+    return await finish(tx, context, checked, node, await replaceKey(tx, id, checked, 'rekeyed'));
   }
   if (matches.outcome === 'same') return await knownMachine(tx, context, checked, matches.node!);
-  const id = await createNode(tx, context.config.pendingPerSource, checked, matches);
-  await autoApprove(tx, context.keys, id, checked);
+  const { id, record } = await createNode(tx, context.config.pendingPerSource, checked, matches);
+  await autoApprove(tx, context.keys, id, checked, record);
   return await answerFor(tx, id, fingerprint);
+}
+
+/** Records what came of a claim by a node that there is, and approves it if it waits for that. */
+async function finish(
+  tx: Tx,
+  context: Context,
+  checked: Checked,
+  { id, level }: { id: string; level: Level },
+  events: NewEvent[],
+): Promise<Outcome> {
+  const record = () => append(tx, [], events);
+  if (level === 'claimed') await autoApprove(tx, context.keys, id, checked, record);
+  else await record();
+  return await answerFor(tx, id, checked.fingerprint);
 }
 
 /** A key that is on record belongs to its node, whatever hardware the claim tells of. */
@@ -138,16 +151,16 @@ async function knownKey(
     await append(tx, [], await lockNode(tx, id, 'its key came from other hardware: its disk was copied or moved'));
     return await answerFor(tx, id, fingerprint);
   }
+  const events: NewEvent[] = [];
   if (known.status === 'retired') {
     if (node.level !== 'claimed') return await lockStale(tx, id, checked);
-    await replaceKey(tx, id, checked, 'claimed_again');
+    events.push(...(await replaceKey(tx, id, checked, 'claimed_again')));
   }
   if (known.status === 'pending' && claim.previous?.node === id && (await isVouched(tx, checked))) {
-    await replaceKey(tx, id, checked, 'rekeyed');
+    events.push(...(await replaceKey(tx, id, checked, 'rekeyed')));
   }
-  if (known.status === 'current') await append(tx, [], await keepHardware(tx, id, node.hardware, claim.hardware));
-  if (node.level === 'claimed') await autoApprove(tx, context.keys, id, checked);
-  return await answerFor(tx, id, fingerprint);
+  if (known.status === 'current') events.push(...(await keepHardware(tx, id, node.hardware, claim.hardware)));
+  return await finish(tx, context, checked, node, events);
 }
 
 async function knownMachine(tx: Tx, context: Context, checked: Checked, id: string): Promise<Outcome> {
@@ -157,12 +170,9 @@ async function knownMachine(tx: Tx, context: Context, checked: Checked, id: stri
   if (node.level !== 'claimed') {
     // A person opened the window by asking for an install: the discovery image in memory has a new key at every boot.
     if (node.reinstall <= node.installed || node.locked_at !== null) return await requestRekey(tx, id, checked);
-    await replaceKey(tx, id, checked, 'rekeyed');
-    return await answerFor(tx, id, checked.fingerprint);
+    return await finish(tx, context, checked, node, await replaceKey(tx, id, checked, 'rekeyed'));
   }
-  await replaceKey(tx, id, checked, 'claimed_again');
-  await autoApprove(tx, context.keys, id, checked);
-  return await answerFor(tx, id, checked.fingerprint);
+  return await finish(tx, context, checked, node, await replaceKey(tx, id, checked, 'claimed_again'));
 }
 
 async function nodeOf(tx: Tx, id: string) {

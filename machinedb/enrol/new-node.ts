@@ -9,16 +9,21 @@ import { identifying } from './match.ts';
 import { sourceOf } from './source.ts';
 
 /**
- * Makes a node of a claim by a machine that is not known, or that could be several, and binds its nonce. Answers its id. Throws too_many when
- * as many machines as `cap` from the same source wait for approval already.
+ * Makes a node of a claim by a machine that is not known, or that could be several, and binds its nonce. Answers its id, and
+ * what records it: to be called last, as append(). Throws too_many when as many machines as `cap` from the same source wait for approval
+ * already.
  */
-export async function createNode(tx: Tx, cap: number, checked: Checked, matches: Matches): Promise<string> {
+export async function createNode(
+  tx: Tx,
+  cap: number,
+  checked: Checked,
+  matches: Matches,
+): Promise<{ id: string; record: () => Promise<unknown> }> {
   const source = sourceOf(checked.from);
   if (((await countWaiting(tx, [source])).get(source) ?? 0) >= cap) throw tooMany(source, cap);
   const [id] = await insertNodes(tx, [checked]);
   const doubts = await raiseDoubts(tx, id!, matches);
-  await appendEnrolled(tx, [{ id: id!, checked }], doubts);
-  return id!;
+  return { id: id!, record: () => appendEnrolled(tx, [{ id: id!, checked }], doubts) };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Tx } from '../db.ts';
-import { append } from '../feed/feed.ts';
+import { append, type NewEvent } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { hardwareEvent } from '../identity/hardware.ts';
 import { isSigned } from '../trust/node-key.ts';
@@ -23,8 +23,16 @@ export async function isVouched(tx: Tx, { claim, text }: Checked): Promise<boole
   return key !== undefined && isSigned(key.public_key, key.kind, text, Buffer.from(claim.previous.signature, 'base64'));
 }
 
-/** The claim's key takes the place of the node's: of an unapproved node, or when the key before vouches for it. */
-export async function replaceKey(tx: Tx, id: string, checked: Checked, kind: 'claimed_again' | 'rekeyed') {
+/**
+ * The claim's key takes the place of the node's: of an unapproved node, or when the key before vouches for it. Answers the event (for
+ * append()).
+ */
+export async function replaceKey(
+  tx: Tx,
+  id: string,
+  checked: Checked,
+  kind: 'claimed_again' | 'rekeyed',
+): Promise<NewEvent[]> {
   const { claim, fingerprint, from } = checked;
   await retire(tx, id, ['current', 'pending']);
   await addKey(tx, id, checked, 'current');
@@ -42,7 +50,7 @@ export async function replaceKey(tx: Tx, id: string, checked: Checked, kind: 'cl
   await storeHints(tx, id, claim.hardware);
   const subject = `node/${id}`;
   const event = { kind: `node.${kind}`, subject, actor: subject, data: { fingerprint, from } };
-  await append(tx, [], [event, ...hardwareEvent(id, before, now, subject)]);
+  return [event, ...hardwareEvent(id, before, now, subject)];
 }
 
 /** A known machine with a key that nobody vouches for: the running node goes on, a person decides. */

@@ -22,6 +22,7 @@ import { findingRoutes } from '../routes/findings.ts';
 import { groupRoutes } from '../routes/groups.ts';
 import { installRoutes } from '../routes/install.ts';
 import { intentRoutes } from '../routes/intent.ts';
+import { moveRoutes } from '../routes/moves.ts';
 import { placeRoutes } from '../routes/places.ts';
 import { profileRoutes } from '../routes/profiles.ts';
 import { rescueRoutes } from '../routes/rescue.ts';
@@ -46,6 +47,7 @@ const handlers = {
   ...assignRoutes,
   ...approvalRoutes,
   ...cablingRoutes,
+  ...moveRoutes,
   ...installRoutes,
   ...rescueRoutes,
   ...rolloutRoutes,

@@ -20,8 +20,12 @@ export interface Approval {
   role?: string | null;
 }
 
-/** Trusts a node's key. Throws when it is not the key that waits for approval. */
-export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<void> {
+/**
+ * Trusts a node's key. Throws when it is not the key that waits for approval.
+ *
+ * @param before appends what led to it
+ */
+export async function approve(tx: Tx, keys: Keys, approval: Approval, before?: () => Promise<unknown>): Promise<void> {
   const { node, fingerprint, actor, reason, site, role } = approval;
   const given = {
     ...(site == null ? {} : { placement: { site } }),
@@ -77,6 +81,7 @@ export async function approve(tx: Tx, keys: Keys, approval: Approval): Promise<v
     actor,
     intended.length === 0 ? {} : { pending: new Map([[subject, sections]]) },
   );
+  await before?.();
   await append(
     tx,
     [...intended, ...moved.revisions, ...projected.revisions],

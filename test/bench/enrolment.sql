@@ -1,24 +1,13 @@
 \set k random(1, 1000000000000)
 begin;
-select pg_advisory_xact_lock(7102, key) from (select distinct hashtext(hint) as key from unnest(array['key:' || :k, 'serial:' || :k, 'mac:' || :k]) as hint order by key) as keys;
-insert into nonce_use (nonce, fingerprint, node) values ('n' || :k, 'f' || :k, null) on conflict (nonce) do nothing;
-select * from node_key where fingerprint = 'f' || :k;
-select node.id, node.hardware from (select node, count(*) as shared from node_hint where hint = any (array['serial:' || :k, 'mac:' || :k]) group by node) as found join node on node.id = found.node where node.state <> 'retired' order by found.shared desc, node.id limit 500;
-select pg_advisory_xact_lock(7104, hashtext('pgbench' || :client_id));
-select count(*) as waiting from node where level = 'claimed' and claimed_from = 'pgbench' || :client_id and state = 'discovered' and revoked_at is null;
-insert into node (hardware, claimed_from) values (jsonb_build_object('serial', :k), 'pgbench' || :client_id) returning id \gset
-insert into node_now (node) values (':id');
-insert into node_key (fingerprint, node, kind, public_key, status) values ('f' || :k, ':id', 'ed25519', '\x00', 'current') on conflict (fingerprint) do update set status = 'current';
-delete from node_hint where node = ':id';
-insert into node_hint (hint, node) values ('serial:' || :k, ':id'), ('mac:' || :k, ':id');
+select pg_advisory_xact_lock(7102, key) from (select distinct hashtext(hint) as key from unnest(array['key:' || :k, 'nonce:n' || :k, 'serial:' || :k, 'mac:' || :k]) as hint order by key) as keys;
+select 'nonce:' || nonce as text from nonce_use where nonce = any (array['n' || :k]) union all select 'key:' || fingerprint from node_key where fingerprint = any (array['f' || :k]) union all select 'disk:' || id from node where id = any ('{}'::uuid[]) union all select hint from node_hint where hint = any (array['key:' || :k, 'nonce:n' || :k, 'serial:' || :k, 'mac:' || :k]);
+select place from json_to_recordset('[{"place": 0, "origin": "127.0.0.1"}]'::json) as x(place int, claimed_serial text, claimed_vendor text, claimed_product text, origin inet) where exists (select from approval_rule where (serials is null or claimed_serial = any (serials)) and (networks is null or exists (select from unnest(networks) as n where origin <<= n)) and (vendor is null or vendor = claimed_vendor) and (product is null or product = claimed_product) and (expires_at is null or expires_at > now()) and (uses_left is null or uses_left > 0));
+select pg_advisory_xact_lock(7104, key) from (select distinct hashtext(source) as key from unnest(array['pgbench' || :client_id]) as source order by key) as keys;
+select claimed_from as source, count(*) as count from node where level = 'claimed' and claimed_from = any (array['pgbench' || :client_id]) and state = 'discovered' and revoked_at is null group by claimed_from;
+with x as materialized (select gen_random_uuid() as id, x.* from json_to_recordset(json_build_array(json_build_object('fingerprint', 'f' || :k, 'kind', 'ed25519', 'public_key', 'AA==', 'nonce', 'n' || :k, 'hardware', json_build_object('serial', :k), 'source', 'pgbench' || :client_id, 'hints', array['serial:' || :k, 'mac:' || :k]))) as x(fingerprint text, kind text, public_key text, nonce text, hardware jsonb, source text, hostname text, hints text[])), made as (insert into node (id, hardware, claimed_from) select id, hardware, source from x), now as (insert into node_now (node, observed_name) select id, hostname from x), key as (insert into node_key (fingerprint, node, kind, public_key, status) select fingerprint, id, kind, decode(public_key, 'base64'), 'current' from x), hints as (insert into node_hint (hint, node) select hint, id from x, unnest(hints) as hint), bound as (insert into nonce_use (nonce, fingerprint, node) select nonce, fingerprint, id from x on conflict (nonce) do update set node = excluded.node where nonce_use.fingerprint = excluded.fingerprint returning nonce) select id, (select count(*) from bound) as bound from x \gset
 select pg_advisory_xact_lock(7100, 1);
-select hash from revision where subject = 'node/:id' and side = 'derived' and source = 'server' and section = 'state' and upper_inf(valid);
+select k.i, r.seq, r.hash from json_to_recordset(json_build_array(json_build_object('i', 0, 'subject', 'node/:id', 'side', 'derived', 'source', 'server', 'section', 'state'))) as k(i int, subject text, side text, source text, section text) join revision r on r.subject = k.subject and r.side = k.side and r.source = k.source and r.section = k.section and upper_inf(r.valid);
 select min(seq) as seq, min(at) as at from feed_next(2) \gset
-update revision set valid = tstzrange(lower(valid), ':at') where subject = 'node/:id' and side = 'derived' and source = 'server' and section = 'state' and upper_inf(valid);
-insert into revision (seq, at, subject, side, source, section, data, hash, actor, valid) values (:seq, ':at', 'node/:id', 'derived', 'server', 'state', '{}', 'h', 'node/:id', tstzrange(':at', null));
-insert into event (seq, at, kind, subject, actor, data) values (:seq + 1, ':at', 'node.enrolled', 'node/:id', 'node/:id', '{}');
-select pg_notify('machinedb_feed', '');
-update nonce_use set node = ':id' where nonce = 'n' || :k;
-select * from approval_rule;
-select state, level, status from node left join node_key on node_key.node = node.id and fingerprint = 'f' || :k where node.id = ':id';
+with revisions as (insert into revision (seq, at, subject, side, source, section, data, hash, actor, valid) values (:seq, ':at', 'node/:id', 'derived', 'server', 'state', '{"state": "discovered", "level": "claimed"}', 'h', 'node/:id', tstzrange(':at', null))), events as (insert into event (seq, at, kind, subject, actor, data) values (:seq + 1, ':at', 'node.enrolled', 'node/:id', 'node/:id', '{}')) select pg_notify('machinedb_feed', '');
 commit;

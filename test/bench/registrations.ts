@@ -12,7 +12,10 @@ const AT_ONCE = 8;
 const ROUNDS = 3;
 const CLAIMS = 400;
 
-/** Registrations by POST /v1/enrol, keys and signatures made before, against their SQL statements by pgbench. */
+/**
+ * Registrations by POST /v1/enrol, keys and signatures made before, against the SQL statements of one alone by pgbench: those that come at
+ * once share them.
+ */
 export async function registrations(): Promise<void> {
   const pgbench = globSync('/usr/lib/postgresql/*/bin/pgbench').find((file) => existsSync(file));
   if (pgbench === undefined) {
@@ -50,7 +53,7 @@ export async function registrations(): Promise<void> {
       },
     });
     show(`registrations, ${AT_ONCE} at once, TLS`, rates.enrol, '/s');
-    show(`their statements by pgbench, ${AT_ONCE} clients`, rates.pgbench, '/s');
+    show(`the statements of one alone by pgbench, ${AT_ONCE} clients`, rates.pgbench, '/s');
     showRatio('registrations / pgbench', rates.enrol, rates.pgbench);
   } finally {
     await harness.close();
