@@ -134,7 +134,8 @@ async function answer<O extends Operation>(
       .header('content-length', extra.file.size)
       .send(extra.file.stream);
   if (typeof result === 'string') return reply.type(extra.type ?? 'text/plain; charset=utf-8').send(result);
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
+  // As bytes: a long text is encrypted in pieces, and waits between them.
+  return reply.type('application/json; charset=utf-8').send(Buffer.from(JSON.stringify(result)));
 }
 
 function toRequest<O extends Operation>(

@@ -6,6 +6,7 @@ import { readGroup } from '../groups/groups.ts';
 import { keyForms, makeCursor, readCursor, toPage } from '../http/page.ts';
 import { fleetAt } from './asof.ts';
 import { health, selectNodes, toNode } from './node-view.ts';
+import { isNamed } from './search.ts';
 
 type Query = Input<'listNodes'>['query'];
 const CHUNK = 1000;
@@ -27,10 +28,7 @@ export async function listNodes(db: Reader, query: Query): Promise<{ items: Node
   if (query.health !== undefined) select = select.where(health, '=', query.health);
   if (query.tag !== undefined) select = select.where(sql<boolean>`n.tags @> array[${query.tag}]::text[]`);
   if (query.group !== undefined) select = select.where(sql<boolean>`n.groups @> array[${query.group}]::text[]`);
-  if (query.q !== undefined) {
-    const pattern = `%${query.q.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
-    select = select.where(sql<boolean>`n.search like ${pattern}`);
-  }
+  if (query.q !== undefined) select = select.where(isNamed(query.q));
   return toPage(await select.execute(), limit, ({ id }) => id, toNode);
 }
 

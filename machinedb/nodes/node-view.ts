@@ -27,7 +27,8 @@ export interface NodeRow {
   macs: string[];
   findings: number;
   generation: number;
-  wanted: Record<string, unknown>;
+  /** Wanted section. */
+  wanted_network: unknown;
   observed_at: Date | null;
   seen_at: Date | null;
   agent_version: string | null;
@@ -75,7 +76,8 @@ export function selectNodes(db: Reader): SelectQueryBuilder<Tables, 'node' | 'n'
       'n.macs',
       'n.findings',
       'n.generation',
-      'n.wanted',
+      // All that is wanted of a node may be large.
+      sql`n.wanted -> 'network'`.as('wanted_network'),
       'n.observed_at',
       'h.at as seen_at',
       'h.version as agent_version',
@@ -110,7 +112,7 @@ export function toNode(row: NodeRow): Node {
     role: optional(row.role),
     tags: row.tags,
     groups: row.groups,
-    addresses: addressesOf(row.wanted),
+    addresses: addressesOf({ network: row.wanted_network }),
     model: optional(row.model),
     serial: optional(row.serial),
     macs: row.macs,

@@ -1,10 +1,10 @@
-import { startHarness } from '../harness.ts';
+import { type Harness, startHarness } from '../harness.ts';
 import { fleetIntent } from './fleet-intent.ts';
 import { fleetInventory } from './fleet-inventory.ts';
 import { fleetLists } from './fleet-lists.ts';
-import { fleetOperations } from './fleet-operations.ts';
+import { fleetOperations, type Operations } from './fleet-operations.ts';
 import { fleetRegister } from './fleet-register.ts';
-import { seedFleet } from './fleet-seed.ts';
+import { type Seeded, seedFleet } from './fleet-seed.ts';
 import { fleetSessions } from './fleet-sessions.ts';
 
 const SIZE = 10_000;
@@ -18,26 +18,49 @@ const environment = {
   MACHINEDB_TASK_MS: '5000',
 };
 
+interface Run {
+  size: number;
+  /** What operations cost in a small fleet. */
+  small: Operations | undefined;
+}
+
+type Part = (harness: Harness, seeded: Seeded, run: Run) => Promise<unknown>;
+
+/** In an order in which none disturbs the next: the last two change the fleet. */
+const parts: Record<string, Part> = {
+  operations: (harness, seeded, { small }) => fleetOperations(harness, seeded, small),
+  inventory: fleetInventory,
+  lists: (harness, _seeded, { size }) => fleetLists(harness, size),
+  sessions: fleetSessions,
+  intent: fleetIntent,
+  register: (harness, seeded, { size }) => fleetRegister(harness, seeded, size),
+};
+
 /** A fleet of `size` nodes: what its inventory, lists, intents, registrations and sessions cost. */
 export async function fleet(size = SIZE): Promise<void> {
-  const small =
-    size > SMALL ? await withFleet(SMALL, (harness, seeded) => fleetOperations(harness, seeded)) : undefined;
+  await measure(Object.keys(parts), size);
+}
+
+/** Each part alone, by its name: `fleet-lists`. */
+export const fleetParts = Object.fromEntries(
+  Object.keys(parts).map((name) => [`fleet-${name}`, (size = SIZE) => measure([name], size)]),
+);
+
+async function measure(names: string[], size: number): Promise<void> {
+  const compared = names.includes('operations') && size > SMALL;
+  const small = compared ? await withFleet(SMALL, (harness, seeded) => fleetOperations(harness, seeded)) : undefined;
   await withFleet(size, async (harness, seeded) => {
-    await fleetOperations(harness, seeded, small);
-    await fleetInventory(harness, seeded);
-    await fleetLists(harness, size);
-    await fleetSessions(harness, seeded);
-    await fleetIntent(harness, seeded);
-    await fleetRegister(harness, seeded, size);
+    for (const name of names) {
+      const started = performance.now();
+      await parts[name]!(harness, seeded, { size, small });
+      console.log(`  ${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+    }
   });
 }
 
 async function withFleet<Result>(
   size: number,
-  work: (
-    harness: Awaited<ReturnType<typeof startHarness>>,
-    seeded: Awaited<ReturnType<typeof seedFleet>>,
-  ) => Promise<Result>,
+  work: (harness: Harness, seeded: Seeded) => Promise<Result>,
 ): Promise<Result> {
   const harness = await startHarness({ environment });
   try {

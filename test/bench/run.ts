@@ -1,5 +1,5 @@
-// npm run bench [NAME...] [SIZE]: measures and prints figures, each beside a yardstick measured in the same run. SIZE is for fleet: how
-// many nodes.
+// npm run bench [NAME...] [SIZE]: measures and prints figures, each beside a yardstick measured in the same run. SIZE is for fleet and
+// its parts (fleet-lists, ...): how many nodes.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { bootFiles } from './boot-files.ts';
 import { bootServices } from './boot-services.ts';
 import { facts } from './facts.ts';
 import { failover } from './failover.ts';
-import { fleet } from './fleet.ts';
+import { fleet, fleetParts } from './fleet.ts';
 import { fuzz } from './fuzz.ts';
 import { heartbeats } from './heartbeats.ts';
 import { inventory } from './inventory.ts';
@@ -45,9 +45,10 @@ const [sizes, names] = [true, false].map((is) => process.argv.slice(2).filter((t
   string[],
 ];
 const size = sizes[0] === undefined ? undefined : Number(sizes[0]);
-const unknown = names.find((name) => !(name in benches));
+const known = [...Object.keys(benches), ...Object.keys(fleetParts)];
+const unknown = names.find((name) => !known.includes(name));
 if (unknown !== undefined) {
-  console.error(`there is no bench "${unknown}": there are ${Object.keys(benches).join(', ')}`);
+  console.error(`there is no bench "${unknown}": there are ${known.join(', ')}`);
   process.exit(2);
 }
 // The agent is measured as it ships.
@@ -64,7 +65,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 try {
   for (const name of names.length === 0 ? Object.keys(benches) : names) {
     console.log(`\n${name}`);
-    await benches[name]!(size);
+    await (benches[name] ?? fleetParts[name])!(size);
   }
 } finally {
   await cleanUp();
