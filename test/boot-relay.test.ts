@@ -60,7 +60,7 @@ test('a machine that knows only a relay is installed by it; the centre gone, it 
     ...['-drive', `file=${disk},if=none,id=v0,format=raw,cache=unsafe,discard=unmap`],
     ...['-device', 'virtio-blk-pci,drive=v0,serial=LAB-RELAY-1-DISK,bootindex=2'],
   ];
-  const machine: Machine = { firmware: 'ipxe', mac: '52:54:00:4d:0a:01', serial: 'LAB-RELAY-1', more };
+  const machine: Machine = { firmware: 'ipxe', mac: '52:54:00:4d:0a:01', serial: 'LAB-RELAY-1', processors: 1, more };
   const { node, fingerprint, guest } = await story.discover(machine);
   let running = guest;
   try {

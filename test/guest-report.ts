@@ -12,12 +12,12 @@ const address = expect.stringMatching(/^0000:[0-9a-f]{2}:[0-9a-f]{2}\.0$/) as st
 export const report = {
   bmc: { interface: 'kcs', ipmi_version: '2.0', firmware: '0.0' },
   cpu: {
-    ...{ vendor: 'GenuineIntel', model: 'Intel Core i7 9xx (Nehalem Class Core i7)', family: 6, model_number: 26 },
-    ...{ stepping: '3', microcode: '0x1', sockets: 2, dies: 2, cores: 4, threads: 4 },
-    ...{ smt: false, smt_control: 'notsupported', flags: { hypervisor: true, lm: true, nx: true, sse4_2: true } },
+    ...{ vendor: 'AuthenticAMD', model: 'AMD Opteron 23xx (Gen 3 Class Opteron)', family: 16, model_number: 2 },
+    ...{ stepping: '3', microcode: '0x1000065', sockets: 2, dies: 2, cores: 4, threads: 4 },
+    ...{ smt: false, smt_control: 'notsupported', flags: { hypervisor: true, lm: true, nx: true, svm: true } },
     caches: {
-      ...{ l1d: cache(32 * 1024, 4), l1i: cache(32 * 1024, 4) },
-      ...{ l2: cache(4 * 1024 ** 2, 4), l3: cache(16 * 1024 ** 2, 2) },
+      ...{ l1d: cache(64 * 1024, 4), l1i: cache(64 * 1024, 4) },
+      ...{ l2: cache(512 * 1024, 4), l3: cache(16 * 1024 ** 2, 2) },
     },
   },
   disks: {

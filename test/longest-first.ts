@@ -3,8 +3,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The tests that take longest, the longest first: begun last, one of them would run alone. */
 const longest = [
-  ...['boot-networks', 'boot-faults', 'boot-breakage', 'boot-firmware', 'boot-bios', 'boot-bgp', 'boot-relay'],
-  ...['boot-uefi', 'cloud-init', 'failover', 'bgp', 'crash', 'pxe-networks', 'relay', 'start'],
+  ...['boot-networks', 'boot-faults', 'boot-breakage', 'boot-bios', 'boot-firmware', 'boot-relay', 'boot-bgp'],
+  ...['boot-uefi', 'boot-rescue', 'cloud-init', 'failover', 'bgp', 'crash', 'pxe-networks', 'relay', 'guest'],
+  ...['start', 'lab-start', 'cli', 'reads'],
 ];
 
 /** Order in which test files are begun. */

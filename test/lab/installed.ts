@@ -88,8 +88,8 @@ export interface Installed {
 
 /** Modules that udev finds for the emulated processor and board, and that nothing here uses: loading them is a tenth of the boot. */
 const idle = [
-  ...['kvm', 'kvm_amd', 'ccp', 'powernow_k8', 'aesni_intel', 'ghash_clmulni_intel', 'sha512_ssse3', 'sha256_ssse3'],
-  ...['sha1_ssse3', 'crct10dif_pclmul', 'cfg80211', 'drm', 'pcspkr', 'iTCO_wdt', 'lpc_ich', 'psmouse', 'evdev'],
+  ...['kvm', 'kvm_amd', 'ccp', 'amd64_edac', 'amd64_edac_mod', 'powernow_k8', 'cfg80211', 'drm'],
+  ...['pcspkr', 'iTCO_wdt', 'lpc_ich', 'psmouse', 'evdev'],
 ];
 
 /** Its ports are enp0s16 (virtio_net) and enp0s17 (e1000e). */

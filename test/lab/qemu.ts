@@ -18,7 +18,7 @@ export interface Guest {
  */
 export function startGuest(args: string[], inside: string[] = []): Guest {
   const base =
-    '-machine q35,graphics=off -accel tcg,thread=multi -cpu Nehalem -nodefaults -no-user-config -display none';
+    '-machine q35,graphics=off -accel tcg,thread=multi -cpu Opteron_G3,-misalignsse -nodefaults -no-user-config -display none';
   const [program, ...before] = [...inside, 'qemu-system-x86_64'];
   const child = spawn(program!, [...before, ...base.split(' '), '-serial', 'stdio', '-monitor', 'none', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
