@@ -112,7 +112,7 @@ All of it is in ${here(state)}: remove that when you are done with it.
 Look, in another terminal:
   export MACHINEDB_STATE=${state} MACHINEDB_URL=${daemon.url}
   ${command} nodes                        # --role gpu, --health drifted
-  ${command} rack list
+  ${command} rack list                    # rack show r2, rack power r2 --fail A
   ${command} findings
   ${command} events --follow
   ansible-inventory -i ${here(join(root, 'machinedb/integrations/ansible/machinedb-inventory'))} --graph

@@ -42,6 +42,18 @@ test('where roll-outs stand, and what is set for them', async () => {
 
 test.each([
   ['no such command', ['frobnicate'], 2, 'machinedb: there is no command "frobnicate": machinedb --help lists them\n'],
+  [
+    'another number',
+    ['node', 'list'],
+    2,
+    'machinedb: there is no command "node": did you mean nodes? machinedb --help lists them\n',
+  ],
+  [
+    'no such second word',
+    ['grace', 'list'],
+    2,
+    'machinedb: there is no command "grace list": did you mean grace show, grace set? machinedb --help lists them\n',
+  ],
   ['an unknown flag', ['nodes', '--colour', 'red'], 2, "machinedb: Unknown option '--colour'\n"],
   ['a missing flag', ['approve', 'x'], 2, 'machinedb: approve needs --fingerprint\n'],
   [

@@ -61,6 +61,17 @@ MACHINEDB_TOKEN_FILE or MACHINEDB_TOKEN; without them by the state directory MAC
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 unreachable, 6 refused.`;
 }
 
+/** What a person may have meant: another command that begins so, or singular and plural. */
+function unknownCommand(first: string, second = ''): string {
+  const words = commands.map((command) => command.words);
+  const begin = words.filter((each) => each.startsWith(`${first} `));
+  const number = [`${first}s`, first.replace(/s$/, '')];
+  const near = begin.length > 0 ? begin : words.filter((each) => number.includes(each.split(' ')[0]!));
+  const what = begin.length > 0 && second !== '' ? `${first} ${second}` : first;
+  const meant = near.length === 0 ? '' : `did you mean ${near.join(', ')}? `;
+  return `there is no command "${what}": ${meant}machinedb --help lists them`;
+}
+
 async function main(
   argv: string[],
   environment: Record<string, string | undefined>,
@@ -101,7 +112,7 @@ async function main(
   const one = commands.find(({ words }) => words === first);
   if (two !== undefined) return await runCommand(client, two, argv.slice(2), terminal);
   if (one !== undefined) return await runCommand(client, one, argv.slice(1), terminal);
-  throw new Failure(`there is no command "${first}": machinedb --help lists them`, exitCodes.usage);
+  throw new Failure(unknownCommand(first, second), exitCodes.usage);
 }
 
 // A reader that has seen enough (`| head`) is no failure.

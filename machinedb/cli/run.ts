@@ -178,7 +178,17 @@ export function parseJson(text: string, file: string): unknown {
 
 function help(command: Command, definition: Row, flags: Map<string, Flag>): string {
   const positionals = (command.positionals ?? []).map((name) => ` ${name.toUpperCase()}`).join('');
+  const file = command.fromFile ?? command.mayFile;
   const own: [string, string][] = [
+    ...(file === undefined
+      ? []
+      : [
+          ['file', `${file}: read from this file; - is standard input${command.mayFile ? '' : ' (required)'}`] as [
+            string,
+            string,
+          ],
+        ]),
+    ...(flags.has('cursor') ? [['all', 'all pages'] as [string, string]] : []),
     ['json', 'print JSON for programs'],
     ...(definition.reply === planSchema ? [['yes', 'apply without asking'] as [string, string]] : []),
   ];

@@ -38,7 +38,10 @@ export const writeQuery = z.strictObject({
 });
 
 export const reason = z.string().trim().min(1).max(500).describe('Why, for the audit trail');
-export const time = z.iso.datetime({ offset: true });
+export const time = z.iso.datetime({
+  offset: true,
+  error: 'give a time with its date and zone, such as 2026-11-17T08:00:00Z',
+});
 export const asOf = time.optional().describe('The state of things at this time');
 export const pageQuery = {
   cursor: z.string().max(500).optional().describe('`next` of the page before'),

@@ -4,6 +4,8 @@ export interface Model {
   product: string;
   /** Rack units. */
   height: number;
+  /** Watts that it draws. */
+  draw_w: number;
   bios: { version: string; date: string; old: string };
   cpu: { vendor: string; model: string; sockets: number; cores: number; smt: boolean; architecture: string };
   dimms: { slots: number; size_gib: number; type: string; speed_mts: number };
@@ -43,7 +45,7 @@ const ports100: Card = {
 
 export const models: Record<'compute' | 'gpu' | 'storage' | 'edge', Model> = {
   compute: {
-    ...{ role: 'compute', product: 'LS-1120 Compute', height: 1 },
+    ...{ role: 'compute', product: 'LS-1120 Compute', height: 1, draw_w: 600 },
     bios: { version: '2.19.1', date: '2026-05-12', old: '2.17.0' },
     cpu: {
       ...{ vendor: 'AuthenticAMD', model: 'AMD EPYC 9454 48-Core Processor' },
@@ -53,7 +55,7 @@ export const models: Record<'compute' | 'gpu' | 'storage' | 'edge', Model> = {
     cards: [bootDisk, ports25],
   },
   gpu: {
-    ...{ role: 'gpu', product: 'LS-8800 GPU', height: 8 },
+    ...{ role: 'gpu', product: 'LS-8800 GPU', height: 8, draw_w: 8000 },
     bios: { version: '1.8.4', date: '2026-03-02', old: '1.6.2' },
     cpu: {
       ...{ vendor: 'GenuineIntel', model: 'Intel(R) Xeon(R) Platinum 8480+' },
@@ -74,7 +76,7 @@ export const models: Record<'compute' | 'gpu' | 'storage' | 'edge', Model> = {
     ],
   },
   storage: {
-    ...{ role: 'storage', product: 'LS-4240 Storage', height: 4 },
+    ...{ role: 'storage', product: 'LS-4240 Storage', height: 4, draw_w: 900 },
     bios: { version: '3.2.0', date: '2026-01-20', old: '3.0.7' },
     cpu: {
       ...{ vendor: 'AuthenticAMD', model: 'AMD EPYC 9224 24-Core Processor' },
@@ -91,7 +93,7 @@ export const models: Record<'compute' | 'gpu' | 'storage' | 'edge', Model> = {
     ],
   },
   edge: {
-    ...{ role: 'edge', product: 'LS-310 Edge', height: 1 },
+    ...{ role: 'edge', product: 'LS-310 Edge', height: 1, draw_w: 250 },
     bios: { version: '1.4', date: '2025-11-08', old: '1.2' },
     cpu: {
       ...{ vendor: 'ARM', model: 'Neoverse-N1', sockets: 1, cores: 80, smt: false, architecture: 'aarch64' },

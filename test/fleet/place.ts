@@ -12,6 +12,9 @@ export interface Place {
 }
 
 export const RACK_HEIGHT = 42;
+/** Each rack's feeds, and watts that each carries: one alone is too little for a rack of GPU servers. */
+export const FEEDS = ['A', 'B'];
+export const FEED_W = 22_000;
 
 /** Racks as they follow one another: what stands in each, and how many. */
 const racks = [

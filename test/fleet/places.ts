@@ -1,8 +1,9 @@
 import type { Client } from '../../shared/client.ts';
 import type { Machine } from './machine.ts';
-import { RACK_HEIGHT } from './place.ts';
+import { models } from './models.ts';
+import { FEED_W, FEEDS, RACK_HEIGHT } from './place.ts';
 
-/** Makes the sites, racks and roles that these machines need. Those that are there stay as they are. */
+/** Makes the sites, racks with their power, and roles that these machines need. Those that are there stay as they are. */
 export async function makePlaces(client: Client, machines: Machine[]): Promise<void> {
   const places = machines.map(({ place }) => place);
   const put = async <Item>(items: Map<string, Item>, work: (item: Item) => Promise<unknown>) => {
@@ -11,9 +12,14 @@ export async function makePlaces(client: Client, machines: Machine[]): Promise<v
   await put(new Map(places.map(({ site }) => [site, site])), (site) =>
     client.call('putSite', { params: { site }, body: { description: 'Lab' } }),
   );
-  await put(new Map(places.map(({ site, rack }) => [`${site} ${rack}`, { site, rack }])), (params) =>
-    client.call('putRack', { params, body: { height: RACK_HEIGHT } }),
-  );
+  await put(new Map(places.map(({ site, rack }) => [`${site} ${rack}`, { site, rack }])), async (params) => {
+    await client.call('putRack', { params, body: { height: RACK_HEIGHT } });
+    const { site, rack } = params;
+    for (const feed of FEEDS)
+      await client.call('putFeed', { params: { site, feed }, query: { rack }, body: { rating_w: FEED_W } });
+  });
+  for (const { product, draw_w } of Object.values(models))
+    await client.call('putNameplate', { params: { model: `Lab Systems ${product}` }, query: {}, body: { draw_w } });
   await put(new Map(places.map(({ model }) => [model.role, model.role])), (role) =>
     client.call('putRole', { params: { role }, body: {} }),
   );
