@@ -5,7 +5,7 @@ import { withIntents } from '../testing/intents.ts';
 import { createMetrics } from '../watch/metrics.ts';
 import { endAcknowledgements } from './acknowledgements.ts';
 
-const { db, node, report, ask } = await withIntents();
+const { db, node, report, ask, now } = await withIntents();
 const end = () => transaction(db, endAcknowledgements);
 const findings = async (id: string) =>
   (await ask('listFindings', { query: {} })).items.filter((item) => item.node === id);
@@ -52,9 +52,11 @@ test('an acknowledgement ends by itself when its time is over; that is history, 
   expect(await history(id)).toEqual([{ by: 'ann', reason: 'parts are ordered', until, ended: undefined }]);
   expect((await ask('listAcknowledgements', { query: { open: true } })).items).toHaveLength(1);
 
+  expect((await now(id)).findings).toBe(0);
   await sql`update finding set acknowledged_until = now() - interval '1 s' where id = ${finding!.id}`.execute(db);
   await end();
   await end();
+  expect((await now(id)).findings).toBe(1);
   expect((await findings(id))[0]).toMatchObject({ alarmed: true, acknowledged: undefined });
   expect(await history(id)).toEqual([{ by: 'ann', reason: 'parts are ordered', until, ended: 'expired' }]);
   expect(await told(id)).toEqual([['its time is over', finding!.path, 'ann']]);

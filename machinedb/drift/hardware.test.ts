@@ -138,6 +138,21 @@ test.each<[string, Record<string, unknown>, object[]]>([
     ],
   ],
   [
+    'a GPU that was replaced by one whose link is narrower: another card is no change of a link',
+    { gpus: { '0000:17:00.0': gpu('G9', 8), '0000:65:00.0': gpu('G2') } },
+    [
+      {
+        kind: 'hardware.replaced',
+        part: 'gpu',
+        slot: '0000:17:00.0',
+        before: { model: 'H100', vendor: '0x10de', serial: 'G1' },
+        after: { model: 'H100', vendor: '0x10de', serial: 'G9' },
+        reason:
+          'gpu 0000:17:00.0 was replaced: model H100, vendor 0x10de, serial G1 -> model H100, vendor 0x10de, serial G9',
+      },
+    ],
+  ],
+  [
     'GPUs that have other addresses, since a card was taken out',
     { gpus: { '0000:16:00.0': gpu('G1'), '0000:65:00.0': gpu('G2') } },
     [

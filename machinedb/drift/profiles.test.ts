@@ -5,6 +5,7 @@ import { createReports } from '../reports/reports.ts';
 import { withIntents } from '../testing/intents.ts';
 import { createMetrics } from '../watch/metrics.ts';
 import { advance } from '../watch/states.ts';
+import { keepProfiles } from './profiles.ts';
 
 const { db, keys, node, now, ask } = await withIntents();
 const reports = createReports(db, keys, createMetrics());
@@ -148,6 +149,26 @@ test('reports and changes of a profile at once leave no node judged by an old pr
   const rows = await db.selectFrom('finding').select(['node', 'expected']).where('node', 'in', ids).execute();
   expect(rows).toHaveLength(8);
   expect(new Set(rows.map(({ expected: of }) => of))).toEqual(new Set([last.gpus!.parts!.all!.count]));
+});
+
+test('a profile that changes waits for who is judging, and for a node that has become of its model meanwhile', async () => {
+  const id = await node();
+  const waiting = () =>
+    sql<{ n: number }>`
+      select count(*) as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+      .execute(db)
+      .then(({ rows }) => rows[0]!.n);
+  let changed: Promise<unknown> | undefined;
+  await transaction(db, async (tx) => {
+    await keepProfiles(tx);
+    changed = put('late', { model: 'LATE', expect: { gpus: { parts: { all: { count: 1 } } } } });
+    await expect.poll(waiting, { timeout: 8000 }).toBe(1);
+    await tx.updateTable('node_now').set({ model: 'LATE', observed: '{"gpus":{}}' }).where('node', '=', id).execute();
+  });
+  await changed;
+  expect(await found(id)).toEqual([
+    'profile /late/gpus/all missing warning: 0 all among gpus: expected 1 (profile late)',
+  ]);
 });
 
 test('a profile from a node', async () => {

@@ -109,6 +109,19 @@ test('traits hold nothing that tells one machine from its like', () => {
   });
 });
 
+test('a stick that somebody plugged in makes no machine another one', () => {
+  const disk = { model: 'PM9A3', transport: 'nvme', size_bytes: 1 };
+  const stick = { model: 'stick', transport: 'usb', size_bytes: 2 };
+  const traits = {
+    'disks.count': '1',
+    'disks.model': '1 x PM9A3',
+    'disks.size_bytes': '1 x 1',
+    'disks.transport': '1 x nvme',
+  };
+  expect(traitsOf({ disks: { D1: disk, U1: stick } })).toEqual(traits);
+  expect(traitsOf({ disks: { D1: disk } })).toEqual(traits);
+});
+
 test('whatever the sets are: a majority is one, the odd are the rest, and a different value on each machine is never told', () => {
   const set = fc.record({ count: fc.integer({ min: 1, max: 9 }), a: fc.constantFrom('1', '2', undefined) });
   fc.assert(

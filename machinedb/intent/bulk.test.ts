@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { transaction } from '../db.ts';
+import { judgeSome, restartJudging } from '../groups/judge.ts';
 import { withIntents } from '../testing/intents.ts';
 
 const { db, ask, askAs, node, now } = await withIntents();
@@ -143,6 +145,12 @@ test('a saved group is a target, and what concerns its machines reaches them in 
   );
   expect(go.filter(Boolean)).toHaveLength(1);
   await expect(bulk([{ group: 'h200', role: 'gpu' }])).rejects.toThrow('there is no group "h200"');
+  // Whose members are not judged by its newest pattern yet, it names nobody.
+  await transaction(db, restartJudging);
+  await expect(bulk([{ group: 'h100', role: 'web' }])).rejects.toThrow(
+    'group "h100" was changed just now, and its members are not known yet: try again',
+  );
+  while (await transaction(db, judgeSome));
 });
 
 test('89, 90: a retried bulk write gets the first reply and writes nothing; the same key with another body is 422', async () => {

@@ -3,7 +3,7 @@ import type { BulkItem, BulkOutcome, BulkReply } from '../../shared/api/bulk.ts'
 import type { IntentSection } from '../../shared/api/intent.ts';
 import { canonical } from '../../shared/canonical.ts';
 import { isMembers, mergePatch } from '../../shared/merge.ts';
-import { isTransient, type Tx } from '../db.ts';
+import type { Tx } from '../db.ts';
 import { append, type NewEvent, type NewRevision } from '../feed/feed.ts';
 import { toDatabaseProblem } from '../http/database-problem.ts';
 import { Problem } from '../http/problem.ts';
@@ -174,9 +174,8 @@ function blame({ options, refused }: Run, work: Work[], reasons: Map<string | un
   }
 }
 
-/** What an error says of the intents; undefined: it is about something else. */
+/** What an error says of the intents; undefined: it is about something else, or about others that were in the way. */
 function refusalOf(error: unknown): Problem | undefined {
-  if (isTransient(error)) return undefined;
   const problem = error instanceof Problem ? error : toDatabaseProblem(error);
   return problem === undefined || problem.status >= 500 ? undefined : problem;
 }
