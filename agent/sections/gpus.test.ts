@@ -157,6 +157,14 @@ test("what AMD's driver knows", () => {
       memory_bytes: 68702699520,
     },
   });
+  const named = { [`${gpu}/product_name`]: 'AMD Instinct MI210\n', [`${gpu}/serial_number`]: 'PCB052\n' };
+  const card = { [`${gpu}/class`]: '0x120000\n', [`${gpu}/vendor`]: '0x1002\n', ...named };
+  const of = (tree: Tree) => observe(openSystem(makeTree(tree)))?.['0000:41:00.0'];
+  expect(of({ ...card, [`${gpu}/mem_info_vram_total`]: '1\n' })).toMatchObject({
+    ...{ model: 'AMD Instinct MI210', serial: 'PCB052', memory_bytes: 1 },
+  });
+  // Without that driver's own file these are nobody's.
+  expect(of(card)).toEqual({ kind: 'accelerator', vendor: '0x1002' });
 });
 
 const nvidia = { [`${gpu}/class`]: '0x030200\n', [`${gpu}/vendor`]: '0x10de\n', [`${gpu}/device`]: '0x20b2\n' };

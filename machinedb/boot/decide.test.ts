@@ -51,6 +51,16 @@ test.each<[string, Partial<BootNode>, string, string]>([
   expect(answer(more)).toMatchObject({ spec: { kind }, reason, node: 'n1', name: 'web1', addresses: ['10.0.0.5/24'] });
 });
 
+test('an answer tells which node it is of, and its state; an image that lacks a part starts nothing', () => {
+  const { spec: _, reason: __, ...told } = answer({ state: 'maintenance' });
+  expect(told).toEqual({ node: 'n1', name: 'web1', state: 'maintenance', addresses: ['10.0.0.5/24'] });
+  for (const part of ['kernel', 'initrd'] as const) {
+    const files = { ...discovery.files, [part]: undefined };
+    const { spec } = decideBoot({ nodes: [], discovery: { ...discovery, files }, arguments: [], now });
+    expect(spec).toEqual({ kind: 'local' });
+  }
+});
+
 test("only a disk of ours is started by our loader: how somebody else's starts is the firmware's to know", () => {
   expect(answer({ installed: 1, reinstall: 1 }).spec).toEqual({ kind: 'local', loader: 'c'.repeat(64) });
   expect(answer({ startsDisk: true }).spec).toEqual({ kind: 'local' });
@@ -66,6 +76,7 @@ test('an install that failed is tried again, three times at most; then the machi
     reason: 'install 1 failed 3 times (no disk): ask for it again with machinedb reinstall, or take it back',
   });
   expect(answer({ reinstall: 2, progress: progress(3) }).spec).toEqual(linux);
+  expect(answer({ reinstall: 1, progress: { ...progress(3), phase: 'writing' } }).spec).toEqual(linux);
 });
 
 test('a MAC of two nodes starts nothing but the disk; without a discovery image so does every machine', () => {

@@ -114,7 +114,7 @@ class Link {
 
   #takeFrame(frame: Frame): void {
     const { kind, id, payload } = frame;
-    if (kind === 'request') this.#coming.set(id, { head: frameJson<RequestHead>(frame), pieces: [], size: 0 });
+    if (kind === 'request') this.#announce(id, frameJson<RequestHead>(frame));
     else if (kind === 'body') this.#addBody(id, payload);
     else if (kind === 'end') this.#begin(id);
     else if (kind === 'open') void this.#open(id, frameJson<RequestHead>(frame));
@@ -123,6 +123,13 @@ class Link {
       this.#sessions.get(id)?.ended();
       this.#sessions.delete(id);
     }
+  }
+
+  /** A request begins: many may come at a time, but what has begun and never ends is bounded, too. */
+  #announce(id: number, head: RequestHead): void {
+    this.#drop(id);
+    if (this.#coming.size < MOST_REQUESTS) this.#coming.set(id, { head, pieces: [], size: 0 });
+    else this.#reply(id, 503, Buffer.alloc(0), { 'retry-after': '2' });
   }
 
   #addBody(id: number, payload: Buffer): void {

@@ -147,6 +147,27 @@ test.each([
   expect(judgeClock(now, server).map(({ what }) => what)).toEqual(found);
 });
 
+test('103 a clock that is wrong is an error, with its cause and the way out', () => {
+  const common = {
+    check: 'clock',
+    level: 'error',
+    way: 'set the clock, and keep it by NTP (timedatectl set-ntp true)',
+  };
+  expect([...judgeClock(0, undefined), ...judgeClock(november, november + 120_000)]).toEqual([
+    {
+      ...common,
+      what: 'the clock says 1970-01-01T00:00:00.000Z, which is past',
+      cause: 'this program is younger: the clock was not set since power-on, or its battery is empty',
+    },
+    {
+      ...common,
+      what: "the clock is 120 s behind the server's",
+      cause:
+        'it says 2026-11-22T00:00:00.000Z here and 2026-11-22T00:02:00.000Z there; certificates and leases depend on it',
+    },
+  ]);
+});
+
 test('104 a folder that cannot be written to is told, and one that is not there yet is judged by where it will be', () => {
   const directory = folder();
   const at = (path: string) => ({ path, what: 'images', setting: 'MACHINEDB_IMAGES' });
@@ -167,6 +188,12 @@ test('104 a folder that cannot be written to is told, and one that is not there 
     [],
     ['warning the folder of images, /i, has 500 MB left'],
     ['error the folder of images, /i, has 50 MB left'],
+  ]);
+  expect(judgeSpace(at('/i'), 5e7)).toMatchObject([
+    {
+      ...{ check: 'disk', cause: 'its file system is nearly full: leases and images cannot be kept then' },
+      way: 'make room, or set MACHINEDB_IMAGES to another folder',
+    },
   ]);
 });
 

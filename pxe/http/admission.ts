@@ -33,10 +33,7 @@ export class Admission {
   async admit(response: ServerResponse, address: string, work: () => Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<number | 'gone' | undefined>();
     const leave = this.#queue.enter(this.#options.rackOf(address), address, resolve);
-    const gone = () => {
-      leave();
-      resolve('gone');
-    };
+    const gone = () => resolve('gone');
     // A client that is being served keeps its slot until its work has ended, for so long it holds memory.
     response.once('close', gone);
     const verdict = await promise;

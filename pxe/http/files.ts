@@ -170,5 +170,5 @@ export function rangeOf(
   if (from === undefined || to === undefined || (from === '' && to === '')) return undefined;
   const start = from === '' ? Math.max(0, size - Number(to)) : Number(from);
   const end = from === '' || to === '' ? size - 1 : Math.min(Number(to), size - 1);
-  return start >= size || end < start ? 'unsatisfiable' : { start, end };
+  return end < start ? 'unsatisfiable' : { start, end };
 }

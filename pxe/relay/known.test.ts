@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -71,6 +71,34 @@ test('files are those of manifests whose signature holds, and no others', async 
   const other = { ...self, trust: { ...self.trust, wanted_keys: [] } };
   expect(await known.replace(other, [])).toHaveLength(2);
   expect(known.files()).toEqual([]);
+});
+
+test('a stranger that has become a node of the site boots as that, and so many strangers are kept', async () => {
+  const directory = folder();
+  const known = new Known(directory);
+  known.note('aa', { ...boot, reason: 'of no site yet' });
+  for (let i = 0; i < 10_001; i++) known.note(`mac ${i}`, { ...boot, reason: String(i) });
+  expect(['aa', 'mac 0', 'mac 1', 'mac 10000'].map((mac) => known.answer(mac)?.reason)).toEqual([
+    ...[undefined, undefined, '1', '10000'],
+  ]);
+  await known.replace(self, [node('n1', { 'mac 1': [] })]);
+  await known.replace(self, []);
+  expect(['mac 1', 'mac 2'].map((mac) => known.answer(mac)?.reason)).toEqual(['unknown machine', '2']);
+});
+
+test('what boots machines is fetched before what is installed on them, and what is the same is not written again', async () => {
+  const directory = folder();
+  const known = new Known(directory);
+  const disk: ImageManifest = { ...manifest('base', '3'), kind: 'disk' };
+  const images = [signed(disk), signed(manifest('good', '1'))];
+  await known.replace({ ...self, images }, []);
+  expect(known.files()).toEqual(['1'.repeat(64), '3'.repeat(64)]);
+  const written = () => statSync(join(directory, 'known.json')).ino;
+  const before = written();
+  await known.replace({ ...self, images }, []);
+  expect(written()).toBe(before);
+  await known.replace({ ...self, images: [] }, []);
+  expect(written()).not.toBe(before);
 });
 
 test('a file that holds something else is told', () => {

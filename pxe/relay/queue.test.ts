@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
@@ -45,6 +45,29 @@ test('what was acknowledged is there after a crash, in its order; half a line at
   await last.put(said('f'));
   expect(await drain(last)).toEqual(['f']);
   await last.close();
+});
+
+test('a line that the disk has damaged is lost alone, and the folder is made where there is none', async () => {
+  const directory = join(folder(), 'not/yet');
+  const queue = await Queue.open(directory, 1e6);
+  for (const body of ['a', 'b', 'c']) await queue.put(said(body));
+  await queue.close();
+  const file = join(directory, 'queue.jsonl');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"body":"b"', '"body:"b"'));
+  const again = await Queue.open(directory, 1e6);
+  await again.put(said('d'));
+  expect(await drain(again)).toEqual(['a', 'c', 'd']);
+  await again.close();
+});
+
+test('what is being written when it is closed is on the disk', async () => {
+  const directory = folder();
+  const queue = await Queue.open(directory, 1e6);
+  const [put] = [queue.put(said('a')), queue.close()];
+  await put;
+  const again = await Queue.open(directory, 1e6);
+  expect(await drain(again)).toEqual(['a']);
+  await again.close();
 });
 
 test('what is put while the last is taken away is neither lost nor cut off', async () => {

@@ -49,8 +49,8 @@ export class Queue {
     let size = 0;
     for (let end = text.indexOf(10); end !== -1; end = text.indexOf(10, size)) {
       const entry = entryOf(text.subarray(size, end));
-      if (entry === undefined) break;
-      entries.push(entry);
+      // A line that the disk has damaged is lost; those behind it were acknowledged, and are not.
+      if (entry !== undefined) entries.push(entry);
       size = end + 1;
     }
     // A line that was cut off by a crash was never acknowledged.
