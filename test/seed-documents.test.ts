@@ -60,6 +60,8 @@ const form = (fields: Record<string, string>) => new URLSearchParams(fields).toS
 
 test('phone_home: an event, host keys on the node, once per instance; hostile forms are refused', async () => {
   const phone = await node('phone', '127.0.4.1');
+  await machinedb(one, ['secret', 'put', 'licence', '--file', '-'], 'its value');
+  await intend(phone.node, 'cloud_init', { secrets: { key: { secret: 'licence' } } });
   const token = await open(phone);
   const told = { pub_key_ed25519: `${ed25519} root@phone\n`, instance_id: `${phone.node}-0`, hostname: 'phone' };
   const post = async (fields: Record<string, string> | string) =>
@@ -83,6 +85,8 @@ test('phone_home: an event, host keys on the node, once per instance; hostile fo
 
   const whole = { ...told, pub_key_rsa: 'N/A', pub_key_ecdsa: 'N/A', fqdn: 'phone.example.org' };
   expect(await post(whole)).toEqual({ status: 200, text: 'thank you\n' });
+  // 53 The first boot is over with it, though the secret was never fetched.
+  expect(await ask(`/seed/${token}/secret/key`)).toMatchObject({ status: 404 });
   expect((await post(whole)).status).toBe(200);
   expect((await post({ ...whole, hostname: 'other' })).status).toBe(409);
   expect(await events(phone.node, 'seed.phoned_home')).toEqual([

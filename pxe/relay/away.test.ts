@@ -121,6 +121,20 @@ test('what a node tells is queued as it was signed, in its order; what it did no
   expect((await ask('GET /v1/self', '', pass)).json.hashes).toEqual({});
 });
 
+test('nothing more is queued while what waited is delivered: it would come before what was told earlier', async () => {
+  const body = '{"boot_id":"b","seq":1,"version":"1","sections":{"os":{"name":"x"}}}';
+  const signature = signBy(`machinedb-report\n${body}`).toString('base64');
+  const signed = { ...(await bearer()), 'machinedb-signature': signature };
+  away.delivering = true;
+  expect(await ask('PUT /v1/self/observed', body, signed)).toMatchObject({
+    ...{ status: 503, wait: '1', json: { detail: 'the centre is back, and what waited goes first' } },
+  });
+  expect([queue.length, (await ask('GET /v1/self', '', signed)).json.hashes]).toEqual([0, {}]);
+  away.forget();
+  expect((await ask('PUT /v1/self/observed', body, signed)).status).toBe(200);
+  expect(queue.length).toBe(1);
+});
+
 test('104 what does not fit is refused with a cause, and a time to come again', async () => {
   const body = `{"boot_id":"b","seq":1,"version":"1","sections":{"os":"${'x'.repeat(6000)}"}}`;
   const signature = signBy(`machinedb-report\n${body}`).toString('base64');
