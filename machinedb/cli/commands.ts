@@ -88,11 +88,7 @@ export const commands: Command[] = [
   { words: 'image show', operation: 'getImage', positionals: ['image'] },
   { words: 'ssh-ca show', operation: 'getSshCa' },
   { words: 'state', operation: 'setNodeState', positionals: ['node', 'state'] },
-  {
-    words: 'site list',
-    operation: 'listSites',
-    columns: ['name', 'unreachable.since', 'unreachable.nodes', 'description'],
-  },
+  { words: 'site list', operation: 'listSites', columns: ['name', 'description'] },
   { words: 'site put', operation: 'putSite', positionals: ['site'] },
   { words: 'site delete', operation: 'deleteSite', positionals: ['site'] },
   { words: 'room list', operation: 'listRooms', columns: ['site', 'name', 'rows', 'description'] },

@@ -226,10 +226,7 @@ function toText(reply: unknown, columns: string[] | undefined): string {
   const text = table(
     shown,
     items.map((item) =>
-      shown.map((column) => {
-        const value = column.split('.').reduce<unknown>((of, key) => (of as Record<string, unknown>)?.[key], item);
-        return Array.isArray(value) ? value.join(' ') : value;
-      }),
+      shown.map((column) => (Array.isArray(item[column]) ? (item[column] as unknown[]).join(' ') : item[column])),
     ),
   );
   return next === undefined ? text : `${text}\n(more: --all, or --cursor ${next})`;

@@ -151,13 +151,13 @@ test('nodes whose addresses follow from their units change places', async () => 
   expect([await addressesOf(a), await addressesOf(b)]).toEqual(before.toReversed());
 });
 
-test('600 nodes pass their names on at once', async () => {
-  const ids = Array.from({ length: 600 }, () => crypto.randomUUID()).sort();
+test('510 nodes pass their names on at once', async () => {
+  const ids = Array.from({ length: 510 }, () => crypto.randomUUID()).sort();
   const node = ids.map((id) => ({ id, state: 'approved', level: 'approved', hardware: '{}' }) as const);
   const rows = ids.map((id) => ({ node: id, observed: '{}', hashes: '{}', errors: '{}', wanted: '{}' }) as never);
   await db.insertInto('node').values(node).execute();
   await db.insertInto('node_now').values(rows).execute();
   await bulk(ids.map((id, i) => ({ node: id, fqdn: fqdn(`m${i}`) })));
-  expect(await bulk(ids.map((id, i) => ({ node: id, fqdn: fqdn(`m${(i + 1) % 600}`) })))).toMatchObject({ done: 600 });
-  expect([await nameOf(ids[0]!), await nameOf(ids[599]!)]).toEqual([fqdn('m1'), fqdn('m0')]);
-}, 30_000);
+  expect(await bulk(ids.map((id, i) => ({ node: id, fqdn: fqdn(`m${(i + 1) % 510}`) })))).toMatchObject({ done: 510 });
+  expect([await nameOf(ids[0]!), await nameOf(ids[509]!)]).toEqual([fqdn('m1'), fqdn('m0')]);
+}, 60_000);

@@ -103,9 +103,8 @@ test('a daemon whose database did not answer says so, and gives everybody two le
   try {
     await expect.poll(() => lines, { timeout: 10_000 }).toContain('a background task failed; it is tried again');
     await sql`alter table gone rename to fleet`.execute(db);
-    await expect
-      .poll(() => lines, { timeout: 10_000 })
-      .toContain('a background task works again; what it missed, it takes for unknown');
+    const again = 'a background task works again; what it missed, it takes for unknown';
+    await expect.poll(() => lines, { timeout: 10_000 }).toContain(again);
   } finally {
     await tasks.stop();
   }
