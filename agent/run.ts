@@ -6,8 +6,10 @@ import { hardwareOf } from './client/hardware.ts';
 import { type HttpRequest, type Server, ServerError, send } from './client/http.ts';
 import { type Identity, openIdentity, rememberNode, signText } from './client/identity.ts';
 import { Inbox } from './client/inbox.ts';
+import { openIfPossible } from './client/open-session.ts';
+import { pause } from './client/pause.ts';
 import { factsOf, type Hashes, hashesOf, makeReport } from './client/report.ts';
-import { beatOnce, openSession, type Session } from './client/session.ts';
+import { beatOnce, type Session } from './client/session.ts';
 import { openTrust, type TrustStore } from './client/trust-store.ts';
 import { checkWanted, keepWanted, keptGeneration, type SignedWanted } from './client/wanted.ts';
 import type { AgentOptions, Door } from './duty.ts';
@@ -64,7 +66,7 @@ class Agent {
 
   async run(): Promise<void> {
     const { signal, random, firstBeatMs } = this.#options;
-    if (this.#node !== undefined) await this.#sleep(firstBeatMs * random());
+    if (this.#node !== undefined) await pause(firstBeatMs * random(), signal);
     for (let failures = 0; !signal.aborted; ) {
       try {
         await this.#life(() => {
@@ -77,7 +79,7 @@ class Agent {
         this.#say((error as Error).message);
         if (error instanceof ServerError && error.status === 0 && this.#node !== undefined)
           this.#options.duty?.away?.(this.#node, this.#trust);
-        await this.#sleep(backoffMs(failures, random, error instanceof ServerError ? error.retryAfterS : undefined));
+        await pause(backoffMs(failures, random, error instanceof ServerError ? error.retryAfterS : undefined), signal);
       }
     }
   }
@@ -115,7 +117,7 @@ class Agent {
     }
     // The server does not know the key (any more): claiming again tells why, or brings a new node.
     this.#node = undefined;
-    await this.#sleep(CLAIM_AGAIN_MS * this.#options.random());
+    await pause(CLAIM_AGAIN_MS * this.#options.random(), this.#options.signal);
     return undefined;
   }
 
@@ -157,7 +159,7 @@ class Agent {
     const { signal, observeMs, clock, directory } = this.#options;
     this.#generation = keptGeneration(directory, this.#node!, this.#trust);
     const inbox = new Inbox();
-    const session = await this.#open(token, inbox);
+    const session = await openIfPossible(this.#server, token, inbox);
     const stop = () => inbox.end(new ServerError(0, '', 'the agent stops'));
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -254,22 +256,6 @@ class Agent {
     return { ...headers, 'machinedb-said': formatOrder(order), 'machinedb-signature': signature };
   }
 
-  /** A session, or undefined where only plain requests get through. */
-  async #open(token: string, inbox: Inbox): Promise<Session | undefined> {
-    try {
-      return await openSession(this.#server, token, {
-        message: (message) => inbox.add(message),
-        end: (error) => inbox.end(error),
-      });
-    } catch (error) {
-      // Busy or too many is no word on WebSockets: the session is asked for again, later.
-      const { status = 0, retryAfterS } = error instanceof ServerError ? error : {};
-      if (status === 0 || status === 401 || status >= 500 || retryAfterS !== undefined) throw error;
-      inbox.reopen();
-      return undefined;
-    }
-  }
-
   async #beat(session: Session | undefined, token: string, inbox: Inbox): Promise<void> {
     const beat = {
       boot_id: this.#options.bootId,
@@ -304,15 +290,5 @@ class Agent {
   #say(message: string): void {
     if (message !== this.#said) this.#options.log(message);
     this.#said = message;
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    const { signal } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    if (signal.aborted) resolve();
-    await promise;
-    clearTimeout(timer);
   }
 }
