@@ -35,12 +35,10 @@ async function checkNames(tx: Tx, updates: Update[]): Promise<void> {
   const twice = renamed.find(({ fqdn }) => times.get(fqdn)!.length > 1);
   if (twice !== undefined)
     throw taken(`several nodes would have the name ${String(twice.fqdn)}: a name belongs to one machine`);
-  const names = JSON.stringify(renamed.map(({ node, fqdn }) => ({ node, fqdn })));
+  const names = renamed.map(({ fqdn }) => fqdn!);
   const { rows } = await sql<{ fqdn: string; node: string }>`
-    select n.fqdn, n.node from json_to_recordset(${names}::json) as x(node uuid, fqdn text)
-    join node_now n on n.fqdn = x.fqdn and n.node <> x.node
-    where n.node <> all (${updates.map(({ node }) => node)}::uuid[])
-    limit 1`.execute(tx);
+    select fqdn, node from node_now
+    where fqdn = any (${names}) and node <> all (${updates.map(({ node }) => node)}::uuid[]) limit 1`.execute(tx);
   if (rows[0] !== undefined)
     throw taken(
       `the name ${rows[0].fqdn} belongs to node ${rows[0].node} already: take another, or rename that node first`,
@@ -64,7 +62,7 @@ async function storeRows(tx: Tx, updates: Update[]): Promise<void> {
       fqdn = u.fqdn, observed_name = coalesce(u.observed_name, n.observed_name), site = u.site, rack = u.rack, unit = u.unit,
       role = u.role, tags = u.tags, groups = u.groups, mode = u.mode, model = u.model, serial = u.serial, uuid = u.uuid, macs = u.macs,
       findings = u.open
-    from u where n.node = u.node and (u.wanted is not null
+    from u where n.node = u.node and n.node = any (${updates.map(({ node }) => node)}::uuid[]) and (u.wanted is not null
       or (n.fqdn, n.observed_name, n.site, n.rack, n.unit, n.role, n.tags, n.groups, n.mode, n.model, n.serial, n.uuid, n.macs, n.findings)
         is distinct from
         (u.fqdn, coalesce(u.observed_name, n.observed_name), u.site, u.rack, u.unit, u.role, u.tags, u.groups, u.mode, u.model, u.serial,
