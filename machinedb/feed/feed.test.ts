@@ -31,6 +31,19 @@ test('ending a section that never was writes nothing', async () => {
   expect(revisions).toEqual([undefined]);
 });
 
+test('PostgreSQL itself refuses two versions of one section at one time, whoever writes them', async () => {
+  const insert = (section: string, valid: string) => sql`
+    insert into revision (seq, at, subject, side, source, section, data, hash, actor, valid)
+    values (nextval('feed_seq'), now(), 'role/raw', 'intended', 'operator', ${section}, '{}', 'h', 'ann', ${valid}::tstzrange)`;
+  await insert('time', '[2020-01-01, 2020-01-03)').execute(db);
+  await insert('time', '[2020-01-03, 2020-01-05)').execute(db);
+  await insert('ssh', '[2020-01-01, 2020-01-03)').execute(db);
+  await expect(insert('time', '[2020-01-02, 2020-01-04)').execute(db)).rejects.toMatchObject({
+    code: '23P01',
+    constraint: 'revision_one_version_at_a_time',
+  });
+});
+
 test('sequence and time go forward together under 8 writers', async () => {
   await Promise.all(
     Array.from({ length: 8 }, (_, writer) =>

@@ -71,7 +71,7 @@ async function storeRows(tx: Tx, updates: Update[]): Promise<void> {
       fqdn = u.fqdn, observed_name = coalesce(u.observed_name, n.observed_name), site = u.site, rack = u.rack, unit = u.unit,
       role = u.role, tags = u.tags, groups = u.groups, mode = u.mode, model = u.model, serial = u.serial, uuid = u.uuid, macs = u.macs,
       findings = u.open
-    from u where n.node = u.node and (u.wanted is not null
+    from u where n.node = u.node and n.node = any (${updates.map(({ node }) => node)}::uuid[]) and (u.wanted is not null
       or (n.fqdn, n.observed_name, n.site, n.rack, n.unit, n.role, n.tags, n.groups, n.mode, n.model, n.serial, n.uuid, n.macs, n.findings)
         is distinct from
         (u.fqdn, coalesce(u.observed_name, n.observed_name), u.site, u.rack, u.unit, u.role, u.tags, u.groups, u.mode, u.model, u.serial,
