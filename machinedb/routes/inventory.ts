@@ -20,7 +20,7 @@ async function inventoryNow(db: Db): Promise<Inventory> {
 }
 
 async function inventoryAt(db: Db, time: string): Promise<Inventory> {
-  const nodes = await fleetAt(db, time);
+  const nodes = await fleetAt(db, time, { macs: false });
   return new Book(nodes.map(({ node, network, revoked }) => toEntry({ node, network }, revoked))).inventory;
 }
 
