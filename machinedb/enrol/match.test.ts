@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Hardware } from '../schema.ts';
+import { machine, unique, withTrust } from '../trust/testing/machine.ts';
 import { identifying } from './match.ts';
 import { sourceOf } from './source.ts';
 
@@ -28,4 +29,16 @@ test.each([
   ['::1', '0:0:0:0::/64'],
 ])('%s is of source %s', (address, source) => {
   expect(sourceOf(address)).toBe(source);
+});
+
+test('75: one UUID on 100 boards: all are nodes of their own, none is merged, and it is said', async () => {
+  const trust = await withTrust();
+  const uuid = '03000200-0400-0500-0006-000700080009';
+  const nodes = new Set<string>();
+  for (let i = 0; i < 100; i++) {
+    const { node } = await trust.enrol(machine({ ...unique(), uuid }), {}, `203.0.113.${i}`);
+    nodes.add(node);
+  }
+  expect(nodes.size).toBe(100);
+  expect(await trust.events([...nodes][99]!)).toEqual(['node.enrolled', 'alarm.identity']);
 });
