@@ -4,6 +4,8 @@ import { machine, unique, withTrust } from '../trust/testing/machine.ts';
 import { identifying } from './match.ts';
 import { sourceOf } from './source.ts';
 
+const trust = await withTrust();
+
 test('74, 76: placeholders, UUIDs of zeros and Fs, and addresses of no card identify nothing', () => {
   const nothing: Hardware = {
     uuid: 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
@@ -32,7 +34,6 @@ test.each([
 });
 
 test('75: one UUID on 100 boards: all are nodes of their own, none is merged, and it is said', async () => {
-  const trust = await withTrust();
   const uuid = '03000200-0400-0500-0006-000700080009';
   const nodes = new Set<string>();
   for (let i = 0; i < 100; i++) {
