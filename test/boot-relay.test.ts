@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { FeedItem } from '../shared/api/nodes.ts';
+import type { FeedItem } from '../shared/api/feed-item.ts';
 import { emptyDisk, type Machine, powerOn, SERVER } from './lab/site.ts';
 import { openStory, type Story } from './lab/story.ts';
 import { until } from './lab/until.ts';

@@ -8,7 +8,7 @@ import { openSystem } from '../agent/system.ts';
 import { releasedAt } from '../agent/version.ts';
 import { startOwnPostgres } from '../machinedb/postgres/start.ts';
 import { openState } from '../machinedb/state.ts';
-import type { FeedItem } from '../shared/api/nodes.ts';
+import type { FeedItem } from '../shared/api/feed-item.ts';
 import { hashOf } from '../shared/hash.ts';
 import { type DaemonProcess, type Harness, startHarness } from './harness.ts';
 import { type SimulatedNode, simulateNode } from './simulated-node.ts';

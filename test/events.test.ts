@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { tlsOptions } from '../machinedb/cli/connect.ts';
-import type { FeedItem } from '../shared/api/nodes.ts';
+import type { FeedItem } from '../shared/api/feed-item.ts';
 import { type DaemonProcess, type Harness, startHarness } from './harness.ts';
 
 const harness = await startHarness();

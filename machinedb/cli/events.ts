@@ -1,5 +1,5 @@
 import WebSocket from 'ws';
-import type { FeedItem } from '../../shared/api/nodes.ts';
+import type { FeedItem } from '../../shared/api/feed-item.ts';
 import type { Client } from '../../shared/client.ts';
 import { type Connection, tlsOptions } from './connect.ts';
 import { exitCodes, Failure } from './failure.ts';

@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Hardware } from '../schema.ts';
+import { machine, unique, withTrust } from '../trust/testing/machine.ts';
 import { identifying } from './match.ts';
 import { sourceOf } from './source.ts';
+
+const trust = await withTrust();
 
 test('74, 76: placeholders, UUIDs of zeros and Fs, and addresses of no card identify nothing', () => {
   const nothing: Hardware = {
@@ -28,4 +31,15 @@ test.each([
   ['::1', '0:0:0:0::/64'],
 ])('%s is of source %s', (address, source) => {
   expect(sourceOf(address)).toBe(source);
+});
+
+test('75: one UUID on 100 boards: all are nodes of their own, none is merged, and it is said', async () => {
+  const uuid = '03000200-0400-0500-0006-000700080009';
+  const nodes = new Set<string>();
+  for (let i = 0; i < 100; i++) {
+    const { node } = await trust.enrol(machine({ ...unique(), uuid }), {}, `203.0.113.${i}`);
+    nodes.add(node);
+  }
+  expect(nodes.size).toBe(100);
+  expect(await trust.events([...nodes][99]!)).toEqual(['node.enrolled', 'alarm.identity']);
 });

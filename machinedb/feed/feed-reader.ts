@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
-import type { FeedItem } from '../../shared/api/nodes.ts';
+import type { FeedItem } from '../../shared/api/feed-item.ts';
 import type { Db, Reader } from '../db.ts';
 import { Servers } from '../failover/servers.ts';
 import { type WriterClient, writerClient } from '../failover/writer-client.ts';

@@ -1,4 +1,4 @@
-import type { FeedItem } from '../../shared/api/nodes.ts';
+import type { FeedItem } from '../../shared/api/feed-item.ts';
 
 /** A message must be smaller than this, bytes (Standard Webhooks: "payloads should be small", 20 kB). */
 const MOST_BYTES = 20_000;

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { FeedItem } from '../../shared/api/nodes.ts';
+import type { FeedItem } from '../../shared/api/feed-item.ts';
 import type { Reader } from '../db.ts';
 import { type Row, toFeedItem } from '../feed/feed-reader.ts';
 

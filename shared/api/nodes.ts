@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { name } from '../sections/name.ts';
 import { standing } from '../sections/placement.ts';
+import { feedItem } from './feed-item.ts';
 import { installStatus } from './install-status.ts';
 import { outages } from './outage.ts';
 import { onceStatus, rescueStatus } from './rescue-status.ts';
@@ -93,20 +94,6 @@ export const finding = z.object({
   acknowledged: z.object({ by: z.string(), until: time.optional(), reason: z.string() }).optional(),
 });
 export type Finding = z.infer<typeof finding>;
-
-export const feedItem = z.object({
-  cursor: z.string(),
-  at: time,
-  type: z.enum(['revision', 'event']),
-  subject: z.string(),
-  kind: z.string().describe('Event kind; for a revision its side'),
-  section: z.string().optional(),
-  source: z.string().optional(),
-  actor: z.string(),
-  reason: z.string().optional(),
-  data: z.unknown().optional(),
-});
-export type FeedItem = z.infer<typeof feedItem>;
 
 const act = z.strictObject({ reason });
 const acted = z.object({ node });

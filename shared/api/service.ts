@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { name } from '../sections/name.ts';
-import { feedItem } from './nodes.ts';
+import { feedItem } from './feed-item.ts';
 import { asOf, operatorScopes, page, pageQuery, reason, row, time } from './row.ts';
 
 const scopes = z.array(z.enum(operatorScopes)).min(1);

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FeedItem, Finding, Node } from '../../shared/api/nodes.ts';
+import type { FeedItem } from '../../shared/api/feed-item.ts';
+import type { Finding, Node } from '../../shared/api/nodes.ts';
 import type { LabNetwork } from './network.ts';
 import type { Site } from './site.ts';
 import { until } from './until.ts';
