@@ -34,21 +34,20 @@ async function checkNames(tx: Tx, updates: Update[]): Promise<void> {
     .filter(({ fqdn, named }) => fqdn !== undefined && fqdn !== named)
     .map(({ node, fqdn }) => ({ node, fqdn }));
   if (renamed.length === 0) return;
-  const { rows } = await sql<{ fqdn: string; node: string; holder: string }>`
-    select n.fqdn, x.node, n.node as holder from json_to_recordset(${JSON.stringify(renamed)}::json) as x(node uuid, fqdn text)
-    join node_now n on n.fqdn = x.fqdn and n.node <> x.node order by x.node`.execute(tx);
-  const refused = rows.map(({ fqdn, node, holder }) =>
-    taken(node, holder, `the name ${fqdn} belongs to node ${holder} already: take another, or rename that node first`),
-  );
-  const had = new Set(rows.map(({ node }) => node));
+  // Asked by a list of names: as a join, PostgreSQL would read all nodes.
+  const { rows } = await sql<{ fqdn: string; node: string }>`
+    select fqdn, node from node_now where fqdn = any (${renamed.map(({ fqdn }) => fqdn!)})`.execute(tx);
+  const holders = new Map(rows.map(({ fqdn, node }) => [fqdn, node]));
+  const refused: RefusedNode[] = [];
   const first = new Map<string, string>();
-  for (const { node, fqdn } of renamed.filter((each) => !had.has(each.node))) {
-    const holder = first.get(fqdn!);
-    if (holder === undefined) first.set(fqdn!, node);
-    else
-      refused.push(
-        taken(node, holder, `the name ${fqdn} is asked for by node ${holder}, too: it belongs to one machine`),
-      );
+  for (const { node, fqdn } of renamed) {
+    const [has, asks] = [holders.get(fqdn!), first.get(fqdn!)];
+    if (has !== undefined && has !== node) {
+      const message = `the name ${fqdn} belongs to node ${has} already: take another, or rename that node first`;
+      refused.push(taken(node, has, message));
+    } else if (asks !== undefined) {
+      refused.push(taken(node, asks, `the name ${fqdn} is asked for by node ${asks}, too: it belongs to one machine`));
+    } else first.set(fqdn!, node);
   }
   if (refused.length > 0) throw new NodesRefused(refused);
 }

@@ -33,9 +33,14 @@ export async function leaveAddresses(
 
 /** Takes from nodes the names that they no longer have and another node of the same write gets. */
 export async function leaveNames(tx: Tx, names: Map<string, string | undefined>): Promise<void> {
-  const json = JSON.stringify([...names].map(([node, fqdn]) => ({ node, fqdn })));
-  await sql`
-    with x as materialized (select node, fqdn from json_to_recordset(${json}::json) as x(node uuid, fqdn text))
-    update node_now n set fqdn = null from x taker, x leaver
-    where taker.fqdn = n.fqdn and leaver.node = n.node and leaver.fqdn is distinct from n.fqdn`.execute(tx);
+  const taken = [...names.values()].filter((fqdn) => fqdn !== undefined);
+  if (taken.length === 0) return;
+  // By lists, not by a join: PostgreSQL would read all nodes for it.
+  const { rows } = await sql<{ node: string; fqdn: string }>`
+    select node, fqdn from node_now where node = any (${[...names.keys()]}::uuid[]) and fqdn = any (${taken})`.execute(
+    tx,
+  );
+  const leavers = rows.filter(({ node, fqdn }) => names.get(node) !== fqdn).map(({ node }) => node);
+  if (leavers.length === 0) return;
+  await sql`update node_now set fqdn = null where node = any (${leavers}::uuid[])`.execute(tx);
 }
