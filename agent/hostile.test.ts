@@ -65,6 +65,8 @@ const files: Record<string, string> = {
   [`${ANSWERS}/nvidia-smi-nvlink`]: 'GPU 0: A100 (UUID: GPU-1)\n',
   [`${ANSWERS}/lldpctl.xml`]: '<lldp></lldp>',
   [`${ANSWERS}/smartctl-sda.json`]: '{"serial_number":"S1"}',
+  [`${ANSWERS}/ethtool-i-eth0`]: 'driver: mlx5_core\nfirmware-version: 1.2.3\n',
+  [`${ANSWERS}/ethtool-P-eth0`]: 'Permanent address: b8:3f:d2:00:00:01\n',
 };
 const links: Tree = {
   '/sys/bus/pci/devices/0000:3b:00.0': { link: `../../..${gpu.slice(4)}` },

@@ -1,6 +1,7 @@
 import { type Ask, askTools, type Question, remembering } from './answers.ts';
 import { controllerAsker, doors } from './asked.ts';
 import { askNeighbors } from './neighbors.ts';
+import { ethtoolFile, portsToAsk } from './network/ethtool.ts';
 import { smartDisks, smartFile } from './sections/disks.ts';
 import { NVIDIA_SMI, NVLINK } from './sections/gpus.ts';
 import { LLDPCTL } from './sections/lldp.ts';
@@ -10,6 +11,7 @@ import type { System } from './system.ts';
 const PATIENCE_MS = 30_000;
 /** One after another, and each at once: more are told without it. */
 const MOST_DISKS = 128;
+const MOST_PORTS = 128;
 const MEBIBYTE = 1024 * 1024;
 
 /** NVIDIA's tool, where its driver is loaded. */
@@ -44,6 +46,18 @@ function smart(system: System): Question[] {
     }));
 }
 
+/** Ports that no file tells all of, where somebody set their MAC or their driver keeps the firmware's version to itself. */
+function ethtool(system: System): Question[] {
+  return portsToAsk(system)
+    .slice(0, MOST_PORTS)
+    .map(({ port: { name, folder }, question }) => ({
+      ...{ file: ethtoolFile(question, name), tool: 'ethtool', args: [question, name] },
+      about: ['ifindex', 'device/uevent'].map((file) => system.read(`${folder}/${file}`)).join(),
+      timeoutMs: PATIENCE_MS,
+      maxBytes: MEBIBYTE,
+    }));
+}
+
 /** Node's module that starts processes is loaded only where there is something to ask. */
 const optionalTool: Ask = async (tool, args, question) => {
   const { optionalTool: ask } = await import('./tools.ts');
@@ -51,7 +65,12 @@ const optionalTool: Ask = async (tool, args, question) => {
 };
 
 /** Tools by the section that their answers are for. */
-const bySection: Record<string, (system: System) => Question[]> = { gpus: nvidia, disks: smart, lldp: lldpd };
+const bySection: Record<string, (system: System) => Question[]> = {
+  gpus: nvidia,
+  disks: smart,
+  nics: ethtool,
+  lldp: lldpd,
+};
 
 /**
  * Asks what no file tells, for these sections, or for all. A captured machine has its answers.

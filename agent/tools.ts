@@ -6,7 +6,7 @@ import { constants, setPriority } from 'node:os';
  * Programs of others that an observing agent may start where they are installed, each because no file of the kernel tells what
  * it tells. There are no others, and nothing depends on one of them being there.
  */
-const tools = ['nvidia-smi', 'smartctl', 'lldpctl', 'ipmitool'] as const;
+const tools = ['nvidia-smi', 'smartctl', 'lldpctl', 'ipmitool', 'ethtool'] as const;
 export type ToolName = (typeof tools)[number];
 
 /** What a tool said; or why it said nothing, as a sentence. A status other than 0 is for the caller to judge. */

@@ -70,12 +70,14 @@ test('an observing agent reaches nothing that applies or installs', () => {
   expect(readFileSync(out, 'utf8')).not.toMatch(/getBuiltinModule|createRequire|process\.(binding|dlopen)/);
 });
 
-test('an observing agent can start four optional tools and no other process; what applies has a source of its own', () => {
+test('an observing agent can start five optional tools and no other process; what applies has a source of its own', () => {
   const starting = (files: string[]) => files.filter((file) => modulesOf([file]).includes('child_process'));
   expect(starting(Object.keys(metafile.inputs)).sort()).toEqual(['agent/command.ts', 'agent/tools.ts']);
   expect(starting(observing())).toEqual(['agent/tools.ts']);
   const source = read('agent/tools.ts');
-  expect(/^const tools = (.*) as const;$/m.exec(source)?.[1]).toBe("['nvidia-smi', 'smartctl', 'lldpctl', 'ipmitool']");
+  expect(/^const tools = (.*) as const;$/m.exec(source)?.[1]).toBe(
+    "['nvidia-smi', 'smartctl', 'lldpctl', 'ipmitool', 'ethtool']",
+  );
   expect(source.match(/import .* from 'node:child_process'|spawn\(|find\(name[^)]*\)/g)).toEqual([
     "import { spawn } from 'node:child_process'",
     'find(name, folders)',

@@ -10,6 +10,7 @@ export const packages: { name: string; why: string }[] = [
   { name: 'binutils', why: 'strips the Node binary in the agent executable' },
   { name: 'iproute2', why: 'says what the network of this machine is, to compare with what the agent observes' },
   { name: 'pci.ids', why: 'has the names of PCI ids that the server tells' },
+  { name: 'ethtool', why: 'says what ports carry, as the agent asks it' },
   { name: 'pciutils', why: 'says what PCI functions this machine has, to compare with what the agent observes' },
   { name: 'dmidecode', why: 'says what the SMBIOS tables hold, to compare with what the agent observes' },
   { name: 'swtpm', why: 'is a TPM, to be asked for its keys' },

@@ -43,10 +43,10 @@ export function unicastMac(text: string | undefined): string | undefined {
 }
 
 /**
- * The MAC the hardware carries: what the interface has, unless somebody made it up or set it (addr_assign_type, see
+ * The MAC the hardware carries, as far as files tell: what the interface has, unless somebody made it up or set it (addr_assign_type, see
  * Documentation/ABI/testing/sysfs-class-net); a bond's port keeps its own aside.
  */
-export function permanentMac(system: System, { folder }: Netdev): string | undefined {
+export function sysfsMac(system: System, { folder }: Netdev): string | undefined {
   const kept = unicastMac(system.read(`${folder}/bonding_slave/perm_hwaddr`));
   if (kept !== undefined) return kept;
   const assigned = whole(system.read(`${folder}/addr_assign_type`)) ?? 0;

@@ -1,6 +1,7 @@
 import type { Nics } from '../../shared/sections/nics.ts';
+import { firmwareOf, permanentMac } from '../network/ethtool.ts';
 import { membership } from '../network/membership.ts';
-import { isPhysical, kindOf, type Netdev, netdevs, permanentMac } from '../network/netdev.ts';
+import { isPhysical, kindOf, type Netdev, netdevs } from '../network/netdev.ts';
 import { rdmaOf } from '../network/rdma.ts';
 import { keyed } from '../parse/keyed.ts';
 import { whole } from '../parse/numbers.ts';
@@ -29,6 +30,7 @@ function port(system: System, netdev: Netdev) {
   const pciFolder = pci === undefined ? undefined : `/sys/bus/pci/devices/${pci}`;
   const carrier = system.read(`${folder}/carrier`);
   const duplex = system.read(`${folder}/duplex`);
+  const { firmware = firmwareOf(system, netdev), ...rdma } = rdmaOf(system, netdev);
   return {
     name,
     kind,
@@ -44,7 +46,8 @@ function port(system: System, netdev: Netdev) {
     port: whole(system.read(`${folder}/dev_port`)),
     sriov: pciFolder === undefined ? undefined : sriovOf(system, pciFolder),
     ...membership(system, netdev),
-    ...rdmaOf(system, netdev),
+    firmware,
+    ...rdma,
   };
 }
 

@@ -15,7 +15,9 @@ export const nics = {
       mac: text.optional().describe('Permanent MAC, lower case'),
       guid: text.optional().describe('InfiniBand port GUID'),
       driver: text.optional(),
-      firmware: text.optional().describe('Where the driver tells it in a file: of cards that can RDMA'),
+      firmware: text
+        .optional()
+        .describe('Where the driver tells it in a file (of cards that can RDMA), or ethtool is installed'),
       bond: text.optional().describe('The bond that it is a port of'),
       bridge: text.optional().describe('The bridge that it is a port of'),
       vrf: text.optional().describe('The VRF that it is in'),
