@@ -46,11 +46,12 @@ function tryReadLink(path: string): string | undefined {
   }
 }
 
-/** What npm start runs, as a user would after npm ci. */
-function start(state: string, more: { uid?: number; environment?: Record<string, string> } = {}): Started {
+/** What npm start runs, as a user would after npm ci; or npm start itself. */
+function start(state: string, more: { uid?: number; environment?: Record<string, string>; npm?: true } = {}): Started {
   const clone = more.uid === undefined ? root : readableClone(more.uid);
   const node = join(clone, relative(root, realpathSync(process.execPath)));
-  const child = spawn(node, [join(clone, 'machinedb/start.ts')], {
+  const [program, words] = more.npm ? ['npm', ['start']] : [node, [join(clone, 'machinedb/start.ts')]];
+  const child = spawn(program, words, {
     cwd: clone,
     env: {
       PATH: process.env.PATH ?? '',
@@ -160,12 +161,13 @@ test('after kill -9 of everything but the orphaned PostgreSQL the next start rec
   expect((await inventoryOf(after)).map(({ id }) => id)).toEqual([node!.id]);
 }, 90_000);
 
-test('DATABASE_URL uses another server: no PostgreSQL of its own is started', async () => {
+test('npm start with DATABASE_URL uses another server: no PostgreSQL of its own is started; what ends npm ends all', async () => {
   const harness = await import('./harness.ts');
   const borrowed = await harness.startHarness();
   cleanUp.push(() => borrowed.close());
   const state = stateDirectory();
   const started = start(state, {
+    npm: true,
     environment: {
       DATABASE_URL: borrowed.databaseUrl,
       MACHINEDB_KEK_FILE: join(borrowed.daemons[0].stateDirectory, 'kek'),
@@ -174,6 +176,10 @@ test('DATABASE_URL uses another server: no PostgreSQL of its own is started', as
   await started.says(/Ctrl-C stops everything/);
   expect(processesOf(state).filter((line) => line.includes('postgres'))).toEqual([]);
   expect((await borrowed.call('listNodes', { query: {} })).items).toHaveLength(1);
+  expect(processesOf(state).join()).toContain('machinedb-agent');
+  started.child.kill('SIGTERM');
+  await started.ended;
+  await expect.poll(() => processesOf(state), { timeout: 10_000 }).toEqual([]);
 }, 90_000);
 
 test.runIf(isRoot)(
