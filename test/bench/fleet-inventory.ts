@@ -1,5 +1,4 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
@@ -8,20 +7,13 @@ import { selectNodes } from '../../machinedb/nodes/node-view.ts';
 import { freePort } from '../../pxe/testing.ts';
 import type { DaemonProcess, Harness } from '../harness.ts';
 import { startNginx } from '../lab/nginx.ts';
+import { ask, type Fetched, fetch } from './fetch.ts';
 import { idOf, type Seeded } from './fleet-seed.ts';
 import { alternate, median, show, showRatio, time } from './measure.ts';
 import { memoryOf } from './processor.ts';
 import { makeCertificate } from './yardstick.ts';
 
 const ROUNDS = 5;
-
-interface Fetched {
-  etag: string;
-  bytes: number;
-  /** Milliseconds to the head of the answer, and to its end. */
-  head: number;
-  whole: number;
-}
 
 /** The Ansible inventory of a seeded fleet: cold, kept, unchanged, fresh after a change, and as it was. */
 export async function fleetInventory(harness: Harness, { db }: Seeded): Promise<void> {
@@ -112,33 +104,6 @@ async function inThePast(daemon: DaemonProcess, cold: number[]): Promise<void> {
   console.log(`  ${'as of / cold (aim 3)'.padEnd(46)} ${(median(past) / median(cold)).toPrecision(3)}`);
 }
 
-async function inventory({ connection, url }: DaemonProcess, etag?: string, query = ''): Promise<Fetched> {
-  const headers = {
-    authorization: `Bearer ${connection.token}`,
-    ...(etag === undefined ? {} : { 'if-none-match': etag }),
-  };
-  return await fetch(`${url}/v1/ansible/inventory${query}`, { headers, ca: connection.ca, servername: 'machinedb' });
-}
-
-const keepAlive = new https.Agent({ keepAlive: true });
-
-async function fetch(url: string, options: https.RequestOptions): Promise<Fetched> {
-  const { promise, resolve, reject } = Promise.withResolvers<Fetched>();
-  const start = performance.now();
-  https
-    .get(url, { agent: keepAlive, ...options }, (incoming) => {
-      const head = performance.now() - start;
-      let bytes = 0;
-      incoming.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-      });
-      incoming.on('error', reject);
-      incoming.on('end', () => {
-        const { statusCode } = incoming;
-        if (statusCode !== 200 && statusCode !== 304) reject(new Error(`${url} answered ${statusCode}`));
-        resolve({ etag: incoming.headers.etag ?? '', bytes, head, whole: performance.now() - start });
-      });
-    })
-    .on('error', reject);
-  return await promise;
+async function inventory(daemon: DaemonProcess, etag?: string, query = ''): Promise<Fetched> {
+  return await ask(daemon, `/v1/ansible/inventory${query}`, etag);
 }

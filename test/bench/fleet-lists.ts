@@ -1,5 +1,6 @@
 import { makeMachine } from '../fleet/machine.ts';
 import type { Harness } from '../harness.ts';
+import { ask } from './fetch.ts';
 import { show, time } from './measure.ts';
 
 const TIMES = 500;
@@ -7,7 +8,8 @@ const TIMES = 500;
 const BEFORE = 50;
 
 /** Lists of nodes by each filter, and what the findings come to. */
-export async function fleetLists({ daemons: [{ client }] }: Harness, size: number): Promise<void> {
+export async function fleetLists({ daemons: [daemon] }: Harness, size: number): Promise<void> {
+  const { client } = daemon;
   const random = (i: number) => makeMachine((i * 7919) % size);
   const filters: Record<string, (i: number) => Record<string, string>> = {
     none: () => ({}),
@@ -25,7 +27,7 @@ export async function fleetLists({ daemons: [{ client }] }: Harness, size: numbe
   for (const [name, query] of Object.entries(filters)) {
     const took: number[] = [];
     for (let i = 0; i < BEFORE + TIMES; i++)
-      took.push(await time(() => client.call('listNodes', { query: { limit: 100, ...query(i) } as never })));
+      took.push((await ask(daemon, `/v1/nodes?${new URLSearchParams({ limit: '100', ...query(i) })}`)).whole);
     const sorted = took.slice(BEFORE).sort((a, b) => a - b);
     const p99 = sorted[Math.ceil(0.99 * TIMES) - 1]!;
     console.log(
