@@ -1,15 +1,14 @@
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { withIntents } from '../testing/intents.ts';
+import { flushStatistics } from '../testing/statistics.ts';
 
 const { db, ask, node, now } = await withIntents();
 const OTHERS = 3000;
 
 /** Rows of node_now that were read one after the other so far; a backend tells its own with some delay. */
 async function scanned(): Promise<number> {
-  await Promise.all(
-    Array.from({ length: 10 }, () => sql`select pg_stat_force_next_flush() from pg_sleep(0.1)`.execute(db)),
-  );
+  await flushStatistics(db);
   const { rows } = await sql<{ seq_tup_read: number }>`
     select seq_tup_read from pg_stat_user_tables where relname = 'node_now'`.execute(db);
   return rows[0]!.seq_tup_read;

@@ -1,19 +1,10 @@
-import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { Problem } from '../http/problem.ts';
 import { withIntents } from '../testing/intents.ts';
+import { deadlocks } from '../testing/statistics.ts';
 
 const { ask, node, report, db } = await withIntents();
 const FOR_MS = 3_000;
-
-/** Deadlocks that PostgreSQL ended in this file's database so far; a backend tells its own with some delay. */
-async function deadlocks(): Promise<number> {
-  const flush = () => sql`select pg_stat_force_next_flush() from pg_sleep(0.2)`.execute(db);
-  await Promise.all(Array.from({ length: 10 }, flush));
-  const { rows } = await sql<{ deadlocks: number }>`
-    select deadlocks from pg_stat_database where datname = current_database()`.execute(db);
-  return rows[0]!.deadlocks;
-}
 
 test('writers of intents, networks, acknowledgements and reports never wait for each other in a circle', async () => {
   const networks = ['a', 'b', 'c'];
@@ -81,7 +72,7 @@ test('writers of intents, networks, acknowledgements and reports never wait for 
   for (const role of ['gpu', 'web'])
     await ask('putRoleIntent', { params: { role, section: 'network' }, body: { interfaces: { eth0: { mtu: 1500 } } } });
   await ask('putFleetIntent', { params: { section: 'tags' }, body: { all: true } });
-  const before = await deadlocks();
+  const before = await deadlocks(db);
   const end = Date.now() + FOR_MS;
   const done = await Promise.all(
     acts.map(async (act, worker) => {
@@ -97,5 +88,5 @@ test('writers of intents, networks, acknowledgements and reports never wait for 
   );
   // Each got through, to some effect.
   expect(Math.min(...done)).toBeGreaterThan(0);
-  expect((await deadlocks()) - before).toBe(0);
+  expect((await deadlocks(db)) - before).toBe(0);
 }, 30_000);

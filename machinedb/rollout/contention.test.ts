@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, expect, test } from 'vitest';
 import { openDb, transaction } from '../db.ts';
 import { Problem } from '../http/problem.ts';
+import { deadlocks } from '../testing/statistics.ts';
 import { expireSlots } from './expire.ts';
 import { withRollouts } from './testing.ts';
 
@@ -40,15 +41,6 @@ test('32 nodes that ask two daemons at the same time never get more slots than t
   expect(await show('crowd')).toMatchObject({ state: 'done', applied: ASKERS, waiting: 0, applying: [] });
 }, 30_000);
 
-/** Deadlocks that PostgreSQL ended in this file's database so far; a backend tells its own with some delay. */
-async function deadlocks(): Promise<number> {
-  const flush = (on: typeof db) => sql`select pg_stat_force_next_flush() from pg_sleep(0.2)`.execute(on);
-  await Promise.all([db, other].flatMap((on) => Array.from({ length: 10 }, () => flush(on))));
-  const { rows } = await sql<{ deadlocks: number }>`
-    select deadlocks from pg_stat_database where datname = current_database()`.execute(db);
-  return rows[0]!.deadlocks;
-}
-
 test('nodes that ask, tell and report, expiring slots and changes of intent never wait for each other in a circle', async () => {
   const [left, right] = [await role('left', 6), await role('right', 6)];
   const ids = [...left, ...right];
@@ -82,7 +74,7 @@ test('nodes that ask, tell and report, expiring slots and changes of intent neve
     },
   ];
   await ask('putFleetIntent', { params: { section: 'ssh' }, query: {}, body: { permit_root_login: 'no' } });
-  const before = await deadlocks();
+  const before = await deadlocks(db, other);
   const end = Date.now() + 3000;
   const done = await Promise.all(
     acts.map(async (act, worker) => {
@@ -96,5 +88,5 @@ test('nodes that ask, tell and report, expiring slots and changes of intent neve
     }),
   );
   expect(Math.min(...done)).toBeGreaterThan(0);
-  expect((await deadlocks()) - before).toBe(0);
+  expect((await deadlocks(db, other)) - before).toBe(0);
 }, 30_000);
