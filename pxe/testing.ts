@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import http, { type IncomingHttpHeaders } from 'node:http';
 import { Files, type FilesOptions } from './http/files.ts';
 
 /** A log that keeps what it is told: [level, message, data]. */
@@ -12,6 +13,27 @@ export function keptLog() {
 /** The files of a folder, of which a manifest names every one unless it is said otherwise. */
 export function filesOf(directory: string, more: Partial<FilesOptions> = {}): Files {
   return new Files({ directory, isKnown: async () => true, byNginx: false, patienceMs: 60_000, ...more });
+}
+
+export interface Got {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+}
+
+/** One request by a connection of its own to a port of this machine, GET unless `more` says otherwise, and its whole answer. */
+export function httpGet(port: number, path: string, more: http.RequestOptions = {}): Promise<Got> {
+  const { promise, resolve, reject } = Promise.withResolvers<Got>();
+  const request = http.request({ hostname: '127.0.0.1', port, path, agent: false, ...more }, (response) => {
+    const chunks: Buffer[] = [];
+    response.on('data', (chunk: Buffer) => chunks.push(chunk));
+    response.on('end', () =>
+      resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }),
+    );
+  });
+  request.on('error', reject);
+  request.end();
+  return promise;
 }
 
 /** A UDP socket whose packets are taken one by one. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import http, { type IncomingHttpHeaders } from 'node:http';
+import type { RequestOptions } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { startBootHttp } from '../pxe/http/server.ts';
-import { filesOf, freePort } from '../pxe/testing.ts';
+import { filesOf, freePort, httpGet } from '../pxe/testing.ts';
 import type { BootRequest } from '../shared/boot.ts';
 import { startNginx } from './lab/nginx.ts';
 
@@ -50,25 +50,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-interface Got {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: Buffer;
-}
-
-function get(path: string, headers: Record<string, string> = {}, more: http.RequestOptions = {}): Promise<Got> {
-  const { promise, resolve, reject } = Promise.withResolvers<Got>();
-  const request = http.request({ host: '127.0.0.1', port, path, headers, agent: false, ...more }, (response) => {
-    const chunks: Buffer[] = [];
-    response.on('data', (chunk: Buffer) => chunks.push(chunk));
-    response.on('end', () =>
-      resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }),
-    );
-  });
-  request.on('error', reject);
-  request.end();
-  return promise;
-}
+const get = (path: string, headers: Record<string, string> = {}, more: RequestOptions = {}) =>
+  httpGet(port, path, { headers, ...more });
 
 test('nginx sends a file that the boot service named, whole, in part and by HEAD, with the same ETag', async () => {
   const whole = await get(`/files/${sha256}`);

@@ -1,19 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import http, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BootAnswer, BootRequest } from '../../shared/boot.ts';
-import { filesOf } from '../testing.ts';
+import { filesOf, httpGet } from '../testing.ts';
 import { type BootHttpOptions, startBootHttp } from './server.ts';
 
 export const local: BootAnswer = { spec: { kind: 'local' }, reason: 'it is active' };
-
-interface Got {
-  status: number;
-  headers: IncomingHttpHeaders;
-  body: Buffer;
-}
 
 /** A boot service's HTTP with a file, a damaged one, a loader, and what a test says of the catalogue and the answers. */
 export async function startService() {
@@ -54,19 +48,8 @@ export async function startService() {
   const service = await startBootHttp(options);
   const { url, port } = service;
 
-  function get(path: string, headers: OutgoingHttpHeaders = {}, method = 'GET'): Promise<Got> {
-    const { promise, resolve, reject } = Promise.withResolvers<Got>();
-    const request = http.request({ hostname: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () =>
-        resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }),
-      );
-    });
-    request.on('error', reject);
-    request.end();
-    return promise;
-  }
+  const get = (path: string, headers: OutgoingHttpHeaders = {}, method = 'GET') =>
+    httpGet(port, path, { headers, method });
 
   return {
     ...{ directory, content, sha256, damaged, absent, options, url, port, state, get },
