@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import WebSocket from 'ws';
 import { tlsOptions } from '../../machinedb/cli/connect.ts';
 import { startHarness } from '../harness.ts';
 import { simulateNode } from '../simulated-node.ts';
 import { alternate, each, show, showRatio, time } from './measure.ts';
-import { processorTime } from './processor.ts';
+import { postgresTime, processorTime } from './processor.ts';
 import { startYardstick } from './yardstick.ts';
 
 const SESSIONS = 300;
@@ -20,7 +21,12 @@ export async function heartbeats(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-bench-'));
   const harness = await startHarness({ environment: { MACHINEDB_PENDING_PER_SOURCE: '1000' } });
   const echo = await startYardstick();
+  const database = new pg.Client({ connectionString: harness.databaseUrl });
   try {
+    await database.connect();
+    const { rows } = await database.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const postgres = () => postgresTime(rows[0]!.pid);
+
     const daemon = harness.daemons[0];
 
     const nodes = Array.from({ length: SESSIONS }, (_, i) => simulateNode(directory, i));
@@ -36,12 +42,15 @@ export async function heartbeats(): Promise<void> {
       echoes.push(await open(`${echo.url}/echo`, { rejectUnauthorized: false, minVersion: 'TLSv1.3' }));
     });
 
-    const processor: Record<'daemon' | 'echo', number[]> = { daemon: [], echo: [] };
+    const processor: Record<'daemon' | 'echo' | 'postgres', number[]> = { daemon: [], echo: [], postgres: [] };
     const run = async (name: 'daemon' | 'echo', beats: number) => {
       const pid = name === 'daemon' ? daemon.process.pid! : echo.pid;
       const before = processorTime(pid);
+      const postgresBefore = postgres();
       const ms = await time(() => exchange(name === 'daemon' ? sessions : echoes, beats));
-      if (beats === BEATS) processor[name].push(((processorTime(pid) - before) * 1000) / (beats * SESSIONS));
+      const each = (used: number) => (used * 1000) / (beats * SESSIONS);
+      if (beats === BEATS) processor[name].push(each(processorTime(pid) - before));
+      if (beats === BEATS && name === 'daemon') processor.postgres.push(each(postgres() - postgresBefore));
       return (beats * SESSIONS * 1000) / ms;
     };
     await run('daemon', 10);
@@ -53,9 +62,11 @@ export async function heartbeats(): Promise<void> {
     show('echoes by the same stack', rates.echo, '/s');
     showRatio('heartbeats / echoes', rates.daemon, rates.echo);
     show('processor of the daemon per heartbeat', processor.daemon, 'µs');
+    show('processor of PostgreSQL per heartbeat', processor.postgres, 'µs');
     show('processor of the echo server per echo', processor.echo, 'µs');
     for (const socket of [...sessions, ...echoes]) socket.terminate();
   } finally {
+    await database.end();
     await echo.close();
     await harness.close();
     rmSync(directory, { recursive: true });
