@@ -1,5 +1,6 @@
 import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely';
 import pg from 'pg';
+import { preparedAs } from './prepared.ts';
 import { Servers } from './servers.ts';
 import { ServerAway, type WriterClient, writerClient } from './writer-client.ts';
 
@@ -70,14 +71,21 @@ function toKysely(client: pg.PoolClient): PostgresPoolClient {
   }
   return {
     query,
-    release: (destroy) => client.release(destroy === true || (client as unknown as WriterClient).unreplicated),
+    release: (destroy) =>
+      client.release(destroy === true || (client as unknown as WriterClient).unreplicated || outdated.has(client)),
   };
 }
+
+/** A statement that was prepared there failed: a newer daemon may have changed what it answers, and only a new connection helps. */
+const outdated = new WeakSet<pg.PoolClient>();
 
 async function ask(client: pg.PoolClient, sql: string, parameters: ReadonlyArray<unknown>): Promise<unknown> {
   const connection = client as unknown as WriterClient;
   if (sql === 'rollback') return await rollBack(client);
-  const result = await client.query(sql, [...parameters]).catch((error: Error) => {
+  const name = preparedAs(sql);
+  const asked = name === undefined ? { text: sql } : { text: sql, name };
+  const result = await client.query({ ...asked, values: [...parameters] }).catch((error: Error) => {
+    if (name !== undefined) outdated.add(client);
     // node-postgres has no code for these.
     if (/^Connection terminated|is not queryable$/.test(error.message))
       throw new ServerAway(error.message, { cause: error });

@@ -37,19 +37,26 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
     if (result instanceof Problem) reject(result);
     else resolve(result);
   };
-  const runBatch = async (batch: Waiting<Item, Result>[]) => {
+  const runBatch = async (batch: Waiting<Item, Result>[]): Promise<() => void> => {
     try {
       const results = await options.run(batch.map(({ item }) => item));
-      batch.forEach((waiting, i) => {
-        settle(waiting, results[i]!);
-      });
+      return () =>
+        batch.forEach((waiting, i) => {
+          settle(waiting, results[i]!);
+        });
     } catch (error) {
-      if (batch.length === 1) batch[0]!.reject(error);
-      else for (const waiting of batch) await runBatch([waiting]);
+      if (batch.length === 1) return () => batch[0]!.reject(error);
+      for (const waiting of batch) (await runBatch([waiting]))();
+      return () => {};
     }
   };
   const work = async () => {
-    while (queue.length > 0) await runBatch(takeBatch(queue, options));
+    while (queue.length > 0) {
+      const answer = await runBatch(takeBatch(queue, options));
+      // The next batch is on its way to the database while this one's answers are written.
+      if (queue.length > 0) setImmediate(answer);
+      else answer();
+    }
     working = undefined;
   };
   return {
@@ -76,14 +83,14 @@ function takeBatch<Item, Result>(
 ): Waiting<Item, Result>[] {
   const keys = new Set<string>();
   const batch: Waiting<Item, Result>[] = [];
-  for (let i = 0; i < queue.length && batch.length < size; ) {
+  const left: Waiting<Item, Result>[] = [];
+  let i = 0;
+  for (; i < queue.length && batch.length < size; i++) {
     const key = keyOf(queue[i]!.item);
-    if (keys.has(key)) {
-      i++;
-      continue;
-    }
+    (keys.has(key) ? left : batch).push(queue[i]!);
     keys.add(key);
-    batch.push(...queue.splice(i, 1));
   }
+  // In place, and once: what waits may be thousands.
+  queue.splice(0, i, ...left);
   return batch;
 }

@@ -1,6 +1,7 @@
-import { sql } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import type { Heartbeat, HeartbeatReply } from '../../shared/api/agent.ts';
 import type { Db } from '../db.ts';
+import { prepared } from '../failover/prepared.ts';
 import { Problem } from '../http/problem.ts';
 import { mayApply } from '../rollout/slot.ts';
 import type { Metrics } from '../watch/metrics.ts';
@@ -26,15 +27,14 @@ export interface HeartbeatOptions {
   metrics: Metrics;
 }
 
-interface Stored {
+/** What is wanted of a node, in the order of their bits in what the database answers of a beat. */
+const WANTS = ['observed', 'wanted', 'install', 'apply'] as const;
+/** Of each set of them: most beats get the same few. */
+const wantsOf = Array.from({ length: 2 ** WANTS.length }, (_, bits) => WANTS.filter((_, bit) => bits & (1 << bit)));
+
+interface Item {
   node: string;
-  facts: string | null;
-  generation: number;
-  entitled: boolean;
-  /** A person asked for an install of this node. */
-  install: boolean;
-  /** It waits for its turn to apply, and it may be its turn. */
-  apply: boolean;
+  beat: Heartbeat;
 }
 
 /** The interval before splay and the lease, milliseconds, when `live` nodes beat. */
@@ -55,28 +55,24 @@ export function createHeartbeats(db: Db, options: HeartbeatOptions): Heartbeats 
   };
   // A count that fails is made again by the next; the pace changes slowly anyway.
   const timer = setInterval(() => void count().catch(() => undefined), COUNT_EVERY_MS).unref();
-  const batcher = createBatcher<{ node: string; beat: Heartbeat }, HeartbeatReply>({
+  const { sql: text } = statement.compile(db);
+  const batcher = createBatcher<Item, HeartbeatReply>({
     size: BATCH,
     waiting: WAITING,
     keyOf: ({ node }) => node,
     async run(items) {
       const { baseMs, leaseMs } = pace(options.intervalMs, live);
-      const stored = new Map((await store(db, items, leaseMs)).map((row) => [row.node, row]));
+      // A plan is for a fleet of this size: it is made anew when that has doubled.
+      const name = `heartbeat_${Math.ceil(Math.log2(live + 1))}`;
+      const { rows } = await db.executeQuery<{ wants: string }>(
+        CompiledQuery.raw(prepared(name, text), [...columns(items), leaseMs]),
+      );
       options.metrics.heartbeats(items.length);
-      return items.map(({ node, beat }) => {
-        const row = stored.get(node);
-        if (row === undefined)
+      return items.map((_, i) => {
+        const want = wantsOf[rows[0]!.wants.charCodeAt(i) - FIRST];
+        if (want === undefined)
           return new Problem('unauthenticated', 'this node was revoked: an operator can approve it again');
-        return {
-          next_in_ms: Math.round(baseMs * (0.8 + 0.4 * options.random())),
-          lease_ms: leaseMs,
-          want: [
-            ...(row.facts === beat.facts ? [] : (['observed'] as const)),
-            ...(row.entitled && beat.generation < row.generation ? (['wanted'] as const) : []),
-            ...(row.entitled && row.install ? (['install'] as const) : []),
-            ...(row.entitled && row.apply ? (['apply'] as const) : []),
-          ],
-        };
+        return { next_in_ms: Math.round(baseMs * (0.8 + 0.4 * options.random())), lease_ms: leaseMs, want };
       });
     },
   });
@@ -89,26 +85,47 @@ export function createHeartbeats(db: Db, options: HeartbeatOptions): Heartbeats 
   };
 }
 
-/** Sorted by node, so that two daemons' batches wait for each other instead of deadlocking. */
-async function store(db: Db, items: { node: string; beat: Heartbeat }[], leaseMs: number): Promise<Stored[]> {
-  const column = <T>(pick: (beat: Heartbeat) => T) => items.map(({ beat }) => pick(beat));
-  const { rows } = await sql<Stored>`
-    with beat as (
-      select * from unnest(${items.map(({ node }) => node)}::uuid[], ${column((b) => b.boot_id)}::text[], ${column((b) => b.seq)}::bigint[],
-        ${column((b) => b.facts)}::text[], ${column((b) => b.generation)}::bigint[], ${column((b) => b.version)}::text[])
-        as b(node, boot_id, seq, facts, generation, version)
-    ), written as (
-      insert into heartbeat (node, at, lease_ms, boot_id, seq, facts, generation, version)
-      select b.node, clock_timestamp(), ${leaseMs}, b.boot_id, b.seq, b.facts, b.generation, b.version
-      from beat b join node on node.id = b.node and node.revoked_at is null order by b.node
-      on conflict (node) do update set at = excluded.at, lease_ms = excluded.lease_ms, boot_id = excluded.boot_id,
-        seq = excluded.seq, facts = excluded.facts, generation = excluded.generation, version = excluded.version
-      returning node
-    )
-    select n.node, n.facts, n.generation, node.level in ('approved', 'attested') and node.locked_at is null as entitled,
-      node.reinstall > node.installed as install, ${mayApply} as apply,
-      -- A crash may lose the last beats: the nodes beat again.
-      set_config('synchronous_commit', 'off', true)
-    from written join node_now n on n.node = written.node join node on node.id = written.node`.execute(db);
-  return rows;
+/** What the parameters of the statement are: a PostgreSQL array a column of the beats, made here because pg's way is slow. */
+function columns(items: Item[]): string[] {
+  const column = (pick: (item: Item) => string | number) => `{${items.map(pick).join(',')}}`;
+  return [
+    column(({ node }) => node),
+    column(({ beat }) => quote(beat.boot_id)),
+    column(({ beat }) => beat.seq),
+    column(({ beat }) => quote(beat.facts)),
+    column(({ beat }) => beat.generation),
+    column(({ beat }) => quote(beat.version)),
+  ];
 }
+
+function quote(text: string): string {
+  return `"${/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text}"`;
+}
+
+const FIRST = 'a'.charCodeAt(0);
+const parameter = (n: number) => sql.raw(`$${n}`);
+
+/**
+ * Stores beats and answers a letter a beat: `-` for a revoked node, else what is wanted of it (see WANTS; `a`: nothing). Sorted by
+ * node, so that two daemons' batches wait for each other instead of deadlocking.
+ */
+const statement = sql`
+  with beat as materialized (
+    select b.*, node.id is not null as known, n.facts is distinct from b.facts as observed, n.generation as newest,
+      node.level in ('approved', 'attested') and node.locked_at is null as entitled,
+      node.reinstall > node.installed as install, ${mayApply} as apply
+    from unnest(${parameter(1)}::uuid[], ${parameter(2)}::text[], ${parameter(3)}::bigint[], ${parameter(4)}::text[], ${parameter(5)}::bigint[],
+        ${parameter(6)}::text[]) with ordinality as b(node, boot_id, seq, facts, generation, version, i)
+      left join node on node.id = b.node and node.revoked_at is null left join node_now n on n.node = node.id
+  ), written as (
+    insert into heartbeat (node, at, lease_ms, boot_id, seq, facts, generation, version)
+    select node, clock_timestamp(), ${parameter(7)}::integer, boot_id, seq, facts, generation, version
+    from beat where known order by node
+    on conflict (node) do update set at = excluded.at, lease_ms = excluded.lease_ms, boot_id = excluded.boot_id,
+      seq = excluded.seq, facts = excluded.facts, generation = excluded.generation, version = excluded.version
+  )
+  select string_agg(case when known then chr(${sql.lit(FIRST)} + observed::integer + case when entitled
+      then 2 * (generation < newest)::integer + 4 * install::integer + 8 * apply::integer else 0 end) else '-' end,
+    '' order by i) as wants
+  -- A crash may lose the last beats: the nodes beat again.
+  from beat where (select set_config('synchronous_commit', 'off', true)) is not null`;
