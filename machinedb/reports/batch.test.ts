@@ -45,3 +45,20 @@ test('100: a full queue refuses, and says when to come again', async () => {
   expect(() => batcher.put('b')).toThrow('too much is waiting to be written: try again');
   expect(await first).toBe('a');
 });
+
+test('the next batch is begun before the answers of the one before are given', async () => {
+  const told: string[] = [];
+  const batcher = createBatcher<string, string>({
+    ...base,
+    run: async (items) => {
+      told.push(`run ${items}`);
+      // As a pool does, which gives a connection after some turns.
+      for (let i = 0; i < 20; i++) await undefined;
+      told.push(`sent ${items}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return items;
+    },
+  });
+  await Promise.all(['a1', 'a2'].map(async (item) => told.push(`answered ${await batcher.put(item)}`)));
+  expect(told).toEqual(['run a1', 'sent a1', 'run a2', 'sent a2', 'answered a1', 'answered a2']);
+});
