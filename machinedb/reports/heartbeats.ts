@@ -43,6 +43,11 @@ export function pace(intervalMs: number, live: number): { baseMs: number; leaseM
   return { baseMs, leaseMs: Math.round(3 * baseMs + Math.min(15_000, baseMs / 2)) };
 }
 
+/** The name of the plan of a batch when `live` nodes beat: it is made anew when the fleet has doubled. */
+export function planFor(live: number): string {
+  return `heartbeat_${Math.ceil(Math.log2(live + 1))}`;
+}
+
 export function createHeartbeats(db: Db, options: HeartbeatOptions): Heartbeats {
   let live = 0;
   const count = async () => {
@@ -62,10 +67,8 @@ export function createHeartbeats(db: Db, options: HeartbeatOptions): Heartbeats 
     keyOf: ({ node }) => node,
     async run(items) {
       const { baseMs, leaseMs } = pace(options.intervalMs, live);
-      // A plan is for a fleet of this size: it is made anew when that has doubled.
-      const name = `heartbeat_${Math.ceil(Math.log2(live + 1))}`;
       const { rows } = await db.executeQuery<{ wants: string }>(
-        CompiledQuery.raw(prepared(name, text), [...columns(items), leaseMs]),
+        CompiledQuery.raw(prepared(planFor(live), text), [...columns(items), leaseMs]),
       );
       options.metrics.heartbeats(items.length);
       return items.map((_, i) => {
