@@ -77,7 +77,7 @@ function toKysely(client: pg.PoolClient): PostgresPoolClient {
 async function ask(client: pg.PoolClient, sql: string, parameters: ReadonlyArray<unknown>): Promise<unknown> {
   const connection = client as unknown as WriterClient;
   if (sql === 'rollback') return await rollBack(client);
-  const result = await client.query(sql, [...parameters]).catch((error: Error) => {
+  const result = await send(client, sql, parameters).catch((error: Error) => {
     // node-postgres has no code for these.
     if (/^Connection terminated|is not queryable$/.test(error.message))
       throw new ServerAway(error.message, { cause: error });
@@ -87,6 +87,17 @@ async function ask(client: pg.PoolClient, sql: string, parameters: ReadonlyArray
     throw new Undecided('a commit was cut short before its standbys had it: ask whether it holds');
   }
   return result;
+}
+
+/** By a callback: rows that node-postgres answers by a promise stay until a full collection, and every small one copies them. */
+async function send(client: pg.PoolClient, sql: string, parameters: ReadonlyArray<unknown>): Promise<pg.QueryResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>();
+  client.query(sql, [...parameters], (error, result) => {
+    // There is a result or an error, though the types say that there is never none.
+    if ((error as Error | null) === null || error === undefined) resolve(result);
+    else reject(error);
+  });
+  return await promise;
 }
 
 /** A connection that is lost has rolled back: what cut it off is the error to tell. */
