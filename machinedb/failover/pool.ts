@@ -84,7 +84,7 @@ async function ask(client: pg.PoolClient, sql: string, parameters: ReadonlyArray
   if (sql === 'rollback') return await rollBack(client);
   const name = preparedAs(sql);
   const asked = name === undefined ? { text: sql } : { text: sql, name };
-  const result = await client.query({ ...asked, values: [...parameters] }).catch((error: Error) => {
+  const result = await send(client, { ...asked, values: [...parameters] }).catch((error: Error) => {
     if (name !== undefined) outdated.add(client);
     // node-postgres has no code for these.
     if (/^Connection terminated|is not queryable$/.test(error.message))
@@ -95,6 +95,17 @@ async function ask(client: pg.PoolClient, sql: string, parameters: ReadonlyArray
     throw new Undecided('a commit was cut short before its standbys had it: ask whether it holds');
   }
   return result;
+}
+
+/** By a callback: rows that node-postgres answers by a promise stay until a full collection, and every small one copies them. */
+async function send(client: pg.PoolClient, asked: pg.QueryConfig): Promise<pg.QueryResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>();
+  client.query(asked, (error, result) => {
+    // There is a result or an error, though the types say that there is never none.
+    if ((error as Error | null) === null || error === undefined) resolve(result);
+    else reject(error);
+  });
+  return await promise;
 }
 
 /** A connection that is lost has rolled back: what cut it off is the error to tell. */
