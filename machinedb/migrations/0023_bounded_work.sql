@@ -6,3 +6,6 @@ create table profile_due (
   judged_to uuid not null,
   unique nulls not distinct (model, role)
 );
+
+-- How many nodes are unreachable (/metrics), without reading all of them.
+create index node_now_unreachable on node_now (node) where reachable is false;
