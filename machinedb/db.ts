@@ -25,6 +25,12 @@ export function openDb(options: PoolOptions): Db {
 /** What a transaction read was changed by another before it had the lock: it is tried again, as after a deadlock. */
 export class Overtaken extends Error {
   readonly code = '40001';
+  /** What the next attempts take before all else, so that they cannot be overtaken again. */
+  readonly hold: ((tx: Tx) => Promise<void>) | undefined;
+  constructor(message?: string, hold?: (tx: Tx) => Promise<void>) {
+    super(message);
+    this.hold = hold;
+  }
 }
 
 const RETRIED = new Set(['40001', '40P01', '55P03']);
@@ -38,11 +44,16 @@ const ATTEMPTS = 6;
 
 /** Runs `work` in one transaction; tries at most 6 times, for about 1 s, when others were in the way. */
 export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  let hold: Overtaken['hold'];
   for (let attempt = 1; ; attempt++) {
     try {
-      return await db.transaction().execute(work);
+      return await db.transaction().execute(async (tx) => {
+        await hold?.(tx);
+        return await work(tx);
+      });
     } catch (error) {
       if (attempt === ATTEMPTS || !isTransient(error)) throw error;
+      if (error instanceof Overtaken) hold = error.hold ?? hold;
       await sleep(15 * 2 ** attempt);
     }
   }

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { z } from 'zod';
 import type { Profile, verdict } from '../../shared/api/drift.ts';
 import type { Reader } from '../db.ts';
-import { isAbout, PROFILE } from './profiles.ts';
+import { isAbout, type Judged, PROFILE, profileFindings, sectionsIn } from './profiles.ts';
 
 type Verdict = z.infer<typeof verdict>;
 type About = Pick<Profile, 'name' | 'model' | 'role'>;
@@ -30,6 +30,29 @@ export async function complianceOf(db: Reader, about: About) {
       count(*) filter (where verdict = 'differs') as differs, count(*) filter (where verdict = 'unknown') as unknown
     from (${judged(about)}) as j`.execute(db);
   return rows[0]!;
+}
+
+const CHUNK = 1000;
+const FIRST = '00000000-0000-0000-0000-000000000000';
+
+/** The same by the facts themselves: of a profile by which nobody has been judged yet. */
+export async function foreseenCompliance(db: Reader, profile: Profile) {
+  const counts = { nodes: 0, meets: 0, differs: 0, unknown: 0 };
+  for (let after = FIRST; ; ) {
+    const { rows } = await sql<Judged & { fresh: boolean }>`
+      select n.node, n.model, n.role, n.errors, ${sectionsIn(Object.keys(profile.expect))} as observed, ${isFresh} as fresh
+      from node join node_now n on n.node = node.id left join heartbeat h on h.node = node.id
+      where ${isAbout(profile)} and node.state <> 'retired' and node.revoked_at is null and node.id > ${after}
+      order by node.id limit ${CHUNK}`.execute(db);
+    for (const row of rows) {
+      const findings = profileFindings(row, [profile]);
+      const differs = findings.some(({ kind }) => kind !== 'unknown');
+      counts[differs ? 'differs' : findings.length > 0 || !row.fresh ? 'unknown' : 'meets'] += 1;
+    }
+    counts.nodes += rows.length;
+    if (rows.length < CHUNK) return counts;
+    after = rows.at(-1)!.node;
+  }
 }
 
 export interface ProfileNode {

@@ -5,7 +5,7 @@ import { createReports } from '../reports/reports.ts';
 import { withIntents } from '../testing/intents.ts';
 import { createMetrics } from '../watch/metrics.ts';
 import { advance } from '../watch/states.ts';
-import { keepProfiles } from './profiles.ts';
+import { judgeDue, restartJudging } from './judge.ts';
 
 const { db, keys, node, now, ask } = await withIntents();
 const reports = createReports(db, keys, createMetrics());
@@ -151,7 +151,7 @@ test('reports and changes of a profile at once leave no node judged by an old pr
   expect(new Set(rows.map(({ expected: of }) => of))).toEqual(new Set([last.gpus!.parts!.all!.count]));
 });
 
-test('a profile that changes waits for who is judging, and for a node that has become of its model meanwhile', async () => {
+test('a profile that changes waits for a node that becomes of its model, judged by the old ones', async () => {
   const id = await node();
   const waiting = () =>
     sql<{ n: number }>`
@@ -160,7 +160,7 @@ test('a profile that changes waits for who is judging, and for a node that has b
       .then(({ rows }) => rows[0]!.n);
   let changed: Promise<unknown> | undefined;
   await transaction(db, async (tx) => {
-    await keepProfiles(tx);
+    await sql`select from node where id = ${id} for update`.execute(tx);
     changed = put('late', { model: 'LATE', expect: { gpus: { parts: { all: { count: 1 } } } } });
     await expect.poll(waiting, { timeout: 8000 }).toBe(1);
     await tx.updateTable('node_now').set({ model: 'LATE', observed: '{"gpus":{}}' }).where('node', '=', id).execute();
@@ -170,6 +170,37 @@ test('a profile that changes waits for who is judging, and for a node that has b
     'profile /late/gpus/all missing warning: 0 all among gpus: expected 1 (profile late)',
   ]);
 });
+
+test('a profile of many nodes is judged in parts, none of which a crash loses', async () => {
+  const NODES = 1100;
+  await sql`
+    with made as (insert into node (state, level) select 'approved', 'approved' from generate_series(1, ${NODES}) returning id)
+    insert into node_now (node, model, observed) select id, 'Many', '{"gpus": {"a": {}}}' from made`.execute(db);
+  const judged = async () =>
+    (await db.selectFrom('finding').select('id').where('path', 'like', '/many/%').execute()).length;
+  const body = { model: 'Many', expect: { gpus: { parts: { all: { count: 2 } } } } };
+  const dry = await put('many', body, { dry_run: true });
+  expect([dry.compliance, await judged()]).toEqual([{ nodes: NODES, meets: 0, differs: NODES, unknown: 0 }, 0]);
+
+  // The daemon ends after the first part; another goes on.
+  await transaction(db, async (tx) => {
+    const row = { name: 'many', model: 'Many', role: null, description: null, changed_by: 'ann' };
+    await tx
+      .insertInto('profile')
+      .values({ ...row, expect: JSON.stringify(body.expect) })
+      .execute();
+    await restartJudging(tx, [body]);
+  });
+  expect([await transaction(db, judgeDue), await judged()]).toEqual([true, 500]);
+  while (await transaction(db, judgeDue));
+  expect(await judged()).toBe(NODES);
+
+  const changed = await put('many', { ...body, expect: { gpus: { parts: { all: { count: 1 } } } } });
+  expect([changed.compliance, await judged()]).toEqual([{ nodes: NODES, meets: 0, differs: 0, unknown: NODES }, 0]);
+  await put('many', body);
+  await ask('deleteProfile', { params: { profile: 'many' } });
+  expect([await judged(), await db.selectFrom('profile_due').selectAll().execute()]).toEqual([0, []]);
+}, 30_000);
 
 test('a profile from a node', async () => {
   const id = await node();

@@ -5,6 +5,7 @@ import { type Tx, transaction } from '../db.ts';
 import { append, type NewEvent } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { isOtherHardware, keepHardware } from '../identity/hardware.ts';
+import { checkSite } from '../relays/site-nodes.ts';
 import { joinRescue } from '../rescue/join.ts';
 import type { Level } from '../schema.ts';
 import { fingerprintOf, isSigned, readPublicKey } from '../trust/node-key.ts';
@@ -23,15 +24,20 @@ import { isVouched, lockStale, replaceKey, requestRekey } from './rekey.ts';
  * too many from its address.
  *
  * @param from address of the peer
+ * @param site of the relay that carries the claim; one by a node of another site is refused as if there were none, and leaves nothing behind
  */
-export async function enrol(context: Context, claim: Claim, from: string): Promise<Answer> {
+export async function enrol(context: Context, claim: Claim, from: string, site?: string): Promise<Answer> {
   checkNonce(context.keys, claim.nonce, context.now(), context.config.nonceLifeMs);
   const checked = check(claim, from);
   if (isPlain(claim)) {
     const answer = await context.enrolments.put(checked);
     if (answer !== 'other') return answer;
   }
-  return await settle(context, checked, decide);
+  return await settle(context, checked, async (...of) => {
+    const outcome = await decide(...of);
+    if (site !== undefined && 'answer' in outcome) await checkSite(of[0], outcome.answer.node, site);
+    return outcome;
+  });
 }
 
 /**

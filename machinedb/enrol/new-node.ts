@@ -3,6 +3,7 @@ import { Overtaken, type Tx } from '../db.ts';
 import { append, type NewEvent } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { doubtEvent, openQuarantine } from '../identity/quarantine.ts';
+import { arrive } from '../nodes/arrivals.ts';
 import type { Checked } from './claim.ts';
 import { hintsOf, type Matches } from './hints.ts';
 import { identifying } from './match.ts';
@@ -36,6 +37,7 @@ export async function insertNodes(tx: Tx, claims: Checked[]): Promise<string[]> 
     ...{ hardware: identifying(claim.hardware), source: sourceOf(from), hostname: claim.hardware.hostname },
     hints: hintsOf(claim.hardware),
   }));
+  await arrive(tx);
   const { rows: made } = await sql<{ id: string; fingerprint: string; bound: number }>`
     with x as materialized (
       select gen_random_uuid() as id, x.* from json_to_recordset(${JSON.stringify(rows)}::json) as

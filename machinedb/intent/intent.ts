@@ -4,6 +4,7 @@ import type { Plan } from '../../shared/api/row.ts';
 import { Overtaken, type Reader, type Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
+import { holdArrivals } from '../nodes/arrivals.ts';
 import type { Change } from '../rollout/queue.ts';
 import type { Keys } from '../trust/keys.ts';
 import { checkIntent, nodeOnly } from './intent-check.ts';
@@ -53,7 +54,8 @@ export async function writeIntents(tx: Tx, keys: Keys, list: IntentChange[], opt
   );
   // The feed's lock is held now: a node that was made meanwhile has been committed, and is seen here.
   const known = new Set(nodes);
-  if ((await affectedBy(tx, subjects)).some((id) => !known.has(id))) throw new Overtaken();
+  if ((await affectedBy(tx, subjects)).some((id) => !known.has(id)))
+    throw new Overtaken('nodes were made meanwhile', holdArrivals);
   const last = written.revisions[list.length - 1] ?? (await openRevision(tx, list.at(-1)!));
   return {
     applied: options.applied,

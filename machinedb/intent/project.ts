@@ -7,7 +7,7 @@ import { contradictions } from '../../shared/network-contradictions.ts';
 import { demands, type Intent, resolve } from '../../shared/resolve.ts';
 import { ed25519Blob, fingerprintOfBlob } from '../../shared/ssh-certificate.ts';
 import type { Tx } from '../db.ts';
-import { keepProfiles, profileFindings, type Rule } from '../drift/profiles.ts';
+import { profileFindings, type Rule, readProfiles } from '../drift/profiles.ts';
 import type { NewRevision } from '../feed/feed.ts';
 import { type Definition, groupsOf, readDefinitions } from '../groups/membership.ts';
 import { hotOf } from '../nodes/hot.ts';
@@ -58,7 +58,7 @@ interface Row {
 /**
  * Brings everything that follows from a node's intent and facts up to date: addresses, wanted state with its generation and
  * signature, placement, findings, and the columns that lists read. Safe at any time. Throws NodesRefused when intents contradict
- * themselves or other nodes'; those of these nodes may exchange what only one can have. Keeps profiles, locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
+ * themselves or other nodes'; those of these nodes may exchange what only one can have. Locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
  */
 export async function project(
   tx: Tx,
@@ -86,7 +86,7 @@ export async function project(
     queued: [],
     refused: [],
     groups: await readDefinitions(tx),
-    profiles: await keepProfiles(tx),
+    profiles: await readProfiles(tx),
     sshCa: fingerprintOfBlob(ed25519Blob(keys.sshHostCa().publicKey)),
   };
   for (const chunk of chunks) await readAsked(run, chunk, pending);

@@ -6,7 +6,7 @@ import { readGroup } from '../groups/groups.ts';
 import { keyForms, makeCursor, readCursor, toPage } from '../http/page.ts';
 import { fleetAt } from './asof.ts';
 import { health, selectNodes, toNode } from './node-view.ts';
-import { isNamed } from './search.ts';
+import { hasName, isNamed } from './search.ts';
 
 type Query = Input<'listNodes'>['query'];
 const CHUNK = 1000;
@@ -57,6 +57,6 @@ function fits(node: Node, { role, site, rack, state, health: wanted, tag, group,
     (wanted === undefined || node.health === wanted) &&
     (tag === undefined || node.tags.includes(tag)) &&
     (group === undefined || node.groups.includes(group)) &&
-    (q === undefined || texts.some((text) => text?.toLowerCase().includes(q.toLowerCase())))
+    (q === undefined || hasName(texts, q))
   );
 }

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { buildServer } from '../http/server.ts';
-import { assertionOf, machine, withTrust } from '../trust/testing/machine.ts';
+import { assertionOf, claimOf, machine, withTrust } from '../trust/testing/machine.ts';
 import { carry } from './carry.ts';
 
 const trust = await withTrust();
@@ -36,6 +36,26 @@ test('a node of another site is one that does not exist, whatever else is in the
   }
   const authorization = await trust.login(subject, node);
   expect(await carried('ams1', 'GET /v1/self', undefined, { authorization })).toMatchObject(absent);
+});
+
+test('a claim by a machine of another site leaves nothing behind; one of this site, or of none, is taken', async () => {
+  const [subject, newcomer] = [machine(), machine()];
+  const { node } = await trust.enrol(subject);
+  await db.updateTable('node_now').set({ site: 'lon1' }).where('node', '=', node).execute();
+  const kept = async () => ({
+    keys: await db.selectFrom('node_key').select(['fingerprint', 'status']).orderBy('fingerprint').execute(),
+    nonces: await db.selectFrom('nonce_use').select('nonce').orderBy('nonce').execute(),
+    events: await db.selectFrom('event').select(['seq', 'kind']).orderBy('seq').execute(),
+  });
+  const before = await kept();
+  // It has a new key, as after each start of the discovery image.
+  const again = () => claimOf({ ...machine(), hardware: subject.hardware }, { nonce: trust.nonce() });
+  const absent = { status: 404, detail: `there is no node ${node} at the site of this relay` };
+  expect(await carried('ams1', 'POST /v1/enrol', again())).toMatchObject(absent);
+  expect(await kept()).toEqual(before);
+  expect(await carried('lon1', 'POST /v1/enrol', again())).toMatchObject({ node, status: 'pending' });
+  const claim = claimOf(newcomer, { nonce: trust.nonce() });
+  expect(await carried('ams1', 'POST /v1/enrol', claim)).toMatchObject({ state: 'discovered' });
 });
 
 test('a relay carries what agents ask, and no request of an operator', async () => {

@@ -3,6 +3,7 @@ import type { ReplyHead, RequestHead } from '../../shared/relay-frame.ts';
 import type { Context } from '../context.ts';
 import { Problem } from '../http/problem.ts';
 import { readNodeToken } from '../trust/node-token.ts';
+import { CARRIED_FOR } from './carried-for.ts';
 import { checkSite } from './site-nodes.ts';
 
 /** What agents ask of the service, and what a relay asks itself; an operator's requests take another way. */
@@ -38,12 +39,11 @@ export async function carry(
     const reply = await server.inject({
       method: head.method as 'GET',
       url: head.path,
-      headers: Object.fromEntries(headers),
+      // Whose node a claim is about is known only where it is decided.
+      headers: { ...Object.fromEntries(headers), [CARRIED_FOR]: site },
       remoteAddress: head.remote,
       ...(body.length === 0 ? {} : { payload: body }),
     });
-    if (path === '/v1/enrol' && reply.statusCode === 200)
-      await checkSite(context.db, (JSON.parse(reply.body) as { node: string }).node, site);
     const wait = reply.headers['retry-after'];
     return {
       head: {

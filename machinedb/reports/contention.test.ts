@@ -1,7 +1,8 @@
 import { afterAll, expect, test } from 'vitest';
 import { checkCabling } from '../cabling/check.ts';
 import { takePlace } from '../cabling/take-place.ts';
-import { Overtaken, openDb, transaction } from '../db.ts';
+import { openDb, transaction } from '../db.ts';
+import { judgeDue } from '../drift/judge.ts';
 import { followTraits } from '../drift/siblings.ts';
 import { enrol } from '../enrol/enrol.ts';
 import { judgeSome } from '../groups/judge.ts';
@@ -24,7 +25,7 @@ afterAll(async () => {
 
 const FOR_MS = 3_000;
 const NODES = 12;
-/** Places are contended on purpose; and a daemon gives up on a write that others were in the way of for a second. */
+/** Places are contended on purpose. */
 const expected = ['conflict', 'not_found', 'stale', 'invalid', 'too_many'];
 
 const pick = <T>(list: T[], n: number) => list[n % list.length]!;
@@ -120,6 +121,7 @@ test('reports, moves, cables, groups, profiles, enrolments and background work n
       ),
     background(judgeSome),
     background(checkCabling),
+    background(judgeDue),
     background(followTraits),
     background((tx) => takePlace(tx, keys)),
   ];
@@ -132,12 +134,10 @@ test('reports, moves, cables, groups, profiles, enrolments and background work n
     acts.map(async (act, worker) => {
       let through = 0;
       for (let n = 0; Date.now() < end; n++) {
-        const given = await act(n * (worker + 1)).catch((error: unknown) => {
-          // An intent of all nodes, six times overtaken by machines that enrol, is given up: to be asked for again.
-          if (error instanceof Overtaken) return 'given up';
+        await act(n * (worker + 1)).catch((error: unknown) => {
           if (!(error instanceof Problem && expected.includes(error.code))) throw error;
         });
-        if (given !== 'given up') through++;
+        through++;
       }
       return through;
     }),

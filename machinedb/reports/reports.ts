@@ -4,7 +4,7 @@ import { factsHash, hashOf } from '../../shared/hash.ts';
 import { dueCabling } from '../cabling/due.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { hardwareEvents } from '../drift/hardware.ts';
-import { judgeNodes, keepProfiles } from '../drift/profiles.ts';
+import { judgeNodes } from '../drift/judge.ts';
 import { append, type NewEvent, type NewRevision, type Written } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { judgeReported } from '../identity/hardware.ts';
@@ -144,7 +144,6 @@ async function projectReported(tx: Tx, keys: Keys, nodes: string[]): Promise<{ r
     if (!(error instanceof Problem)) throw error;
     await sql`rollback to savepoint projection`.execute(tx);
     if (nodes.length === 1) {
-      await keepProfiles(tx);
       await judgeNodes(tx, nodes);
       await addFinding(tx, nodes[0]!, error.message);
       return { revisions: [] };

@@ -1,6 +1,7 @@
 import type { Handlers } from '../context.ts';
 import { enrol } from '../enrol/enrol.ts';
 import { Problem } from '../http/problem.ts';
+import { CARRIED_FOR } from '../relays/carried-for.ts';
 import { exchangeAssertion } from '../trust/assertion.ts';
 import { makeNonce } from '../trust/nonce.ts';
 
@@ -12,14 +13,15 @@ export const enrolRoutes = {
     nonce: makeNonce(keys, now()),
     expires_in: Math.floor(config.nonceLifeMs / 1000),
   }),
-  enrol: async (context, { input, raw, remote }) => {
+  enrol: async (context, { input, raw, remote, headers }) => {
     if (raw.length > CLAIM_LIMIT) {
       throw new Problem(
         'too_large',
         `a claim is larger than ${CLAIM_LIMIT} bytes: send only what identifies the machine`,
       );
     }
-    return await enrol(context, input.body, remote);
+    const site = headers[CARRIED_FOR] as string | undefined;
+    return await enrol(context, input.body, remote, site);
   },
   getToken: async (context, { input }) => {
     const { token, expiresInS } = await exchangeAssertion(context, input.body.client_assertion);

@@ -2,8 +2,9 @@ import { sql } from 'kysely';
 import { expectationsFrom } from '../../shared/profile-from.ts';
 import { actor, type Context, type Handlers } from '../context.ts';
 import type { Reader } from '../db.ts';
-import { complianceOf, profileNodes } from '../drift/compliance.ts';
-import { changeProfile, lockProfile, toProfile } from '../drift/profiles.ts';
+import { complianceOf, foreseenCompliance, profileNodes } from '../drift/compliance.ts';
+import { judgeAllDue, restartJudging } from '../drift/judge.ts';
+import { lockProfile, toProfile } from '../drift/profiles.ts';
 import { append } from '../feed/feed.ts';
 import { keyForms, readCursor, toPage } from '../http/page.ts';
 import { Problem } from '../http/problem.ts';
@@ -33,9 +34,9 @@ export const profileRoutes = {
     const profile = await readProfile(db, params.profile);
     return { ...profile, compliance: await complianceOf(db, profile) };
   },
-  putProfile: (context, request) =>
-    write(context, request, async (tx) => {
-      const { params, body } = request.input;
+  putProfile: async (context, request) => {
+    const { params, body, query } = request.input;
+    const written = await write(context, request, async (tx) => {
       const { model, role, description, expect } = body;
       if (role !== undefined) {
         const known = await tx.selectFrom('role').select('name').where('name', '=', role).executeTakeFirst();
@@ -52,41 +53,46 @@ export const profileRoutes = {
         .where('name', '=', params.profile)
         .executeTakeFirst();
       const who = actor(request.caller);
-      await changeProfile(tx, [body, ...(before === undefined ? [] : [before])], async () => {
-        const values = {
-          model: model ?? null,
-          role: role ?? null,
-          description: description ?? null,
-          expect: JSON.stringify(expect),
-          changed_by: who,
-          changed_at: sql<Date>`now()`,
-        };
-        await tx
-          .insertInto('profile')
-          .values({ name: params.profile, ...values })
-          .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
-          .execute();
-      });
+      const values = {
+        model: model ?? null,
+        role: role ?? null,
+        description: description ?? null,
+        expect: JSON.stringify(expect),
+        changed_by: who,
+        changed_at: sql<Date>`now()`,
+      };
+      await tx
+        .insertInto('profile')
+        .values({ name: params.profile, ...values })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
+        .execute();
       const profile = await readProfile(tx, params.profile);
-      const compliance = await complianceOf(tx, profile);
+      const compliance = await (query.dry_run === true ? foreseenCompliance : complianceOf)(tx, profile);
+      await restartJudging(tx, [body, ...(before === undefined ? [] : [before])]);
       await append(
         tx,
         [],
         [{ kind: 'profile.put', subject: `profile/${params.profile}`, actor: who, data: { model, role, expect } }],
       );
       return { ...profile, compliance };
-    }),
-  deleteProfile: (context, request) =>
-    write(context, request, async (tx) => {
+    });
+    if (query.dry_run === true) return written;
+    await judgeAllDue(context.db);
+    return { ...written, compliance: await complianceOf(context.db, written) };
+  },
+  deleteProfile: async (context, request) => {
+    const reply = await write(context, request, async (tx) => {
       const { profile } = request.input.params;
       await lockProfile(tx, profile);
       const before = await readProfile(tx, profile);
-      await changeProfile(tx, [before], async () => {
-        await tx.deleteFrom('profile').where('name', '=', profile).execute();
-      });
+      await tx.deleteFrom('profile').where('name', '=', profile).execute();
+      await restartJudging(tx, [before]);
       await append(tx, [], [{ kind: 'profile.deleted', subject: `profile/${profile}`, actor: actor(request.caller) }]);
       return { deleted: true };
-    }),
+    });
+    if (request.input.query.dry_run !== true) await judgeAllDue(context.db);
+    return reply;
+  },
   listProfileNodes: async ({ db }, { input: { params, query } }) => {
     const limit = query.limit ?? 100;
     const rows = await profileNodes(db, await readProfile(db, params.profile), {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { WebhookView } from '../../shared/api/webhooks.ts';
-import { actor, type Context, type Handlers } from '../context.ts';
+import { actor, type Caller, type Context, type Handlers } from '../context.ts';
 import type { Reader, Tx } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { keyForms, readCursor, toPage } from '../http/page.ts';
@@ -18,13 +18,17 @@ import { keyOf, newSecret } from '../webhooks/signature.ts';
 
 const optional = <T>(value: T | null) => value ?? undefined;
 
-/** A webhook as the API shows it. */
-function toView(hook: Webhook, epoch: string): WebhookView {
+/** Scheme and host: the rest of a URL is a secret with many receivers. */
+const withoutPath = (url: string) => new URL(url).origin;
+
+/** A webhook as the API shows it to a caller: its whole URL only to those who may write it. */
+function toView(hook: Webhook, epoch: string, caller: Caller): WebhookView {
+  const mayWrite = caller.kind === 'operator' && caller.scopes.includes('admin');
   const failing = hook.attempts > 0 ? ('failing' as const) : ('active' as const);
   const active = hook.epoch === epoch ? failing : ('paused' as const);
   return {
     name: hook.name,
-    url: hook.url,
+    url: mayWrite ? hook.url : withoutPath(hook.url),
     kinds: hook.kinds,
     description: optional(hook.description),
     state: hook.state === 'disabled' ? 'disabled' : active,
@@ -80,7 +84,7 @@ function withoutKey<T extends { headers: object }>(request: T): T {
 }
 
 export const webhookRoutes = {
-  listWebhooks: async ({ db, feed }: Context, { input: { query } }) => {
+  listWebhooks: async ({ db, feed }: Context, { input: { query }, caller }) => {
     const limit = query.limit ?? 100;
     const rows = await db
       .selectFrom('webhook')
@@ -93,10 +97,10 @@ export const webhookRoutes = {
       rows,
       limit,
       ({ name }) => name,
-      (row) => toView(row, feed.epoch),
+      (row) => toView(row, feed.epoch, caller),
     );
   },
-  getWebhook: async ({ db, feed }, { input: { params } }) => toView(await read(db, params.webhook), feed.epoch),
+  getWebhook: async ({ db, feed }, { input: { params }, caller }) => toView(await read(db, params.webhook), feed.epoch, caller),
   putWebhook: (context, request) =>
     write(context, withoutKey(request), async (tx) => {
       const name = request.input.params.webhook;
@@ -112,12 +116,12 @@ export const webhookRoutes = {
         .returning('name')
         .executeTakeFirst();
       const shown = made === undefined && secret === undefined ? {} : await storeSecret(tx, context, name, secret);
-      const event = { kind: 'webhook.put', subject: `webhook/${name}`, actor: who, data: { url, kinds } };
+      const event = { kind: 'webhook.put', subject: `webhook/${name}`, actor: who, data: { url: withoutPath(url), kinds } };
       const written = await append(tx, [], [event]);
       // One that is new begins behind the event that made it.
       const next = made === undefined ? values : { cursor: written.events[0]!.seq };
       await tx.updateTable('webhook').set(next).where('name', '=', name).execute();
-      return { ...toView(await read(tx, name), epoch), ...shown };
+      return { ...toView(await read(tx, name), epoch, request.caller), ...shown };
     }),
   rotateWebhook: (context, request) =>
     write(context, withoutKey(request), async (tx) => {
@@ -127,7 +131,7 @@ export const webhookRoutes = {
       const shown = await storeSecret(tx, context, name, secret);
       const event = { kind: 'webhook.rotated', subject: `webhook/${name}`, actor: actor(request.caller), reason };
       await append(tx, [], [event]);
-      return { ...toView(hook, context.feed.epoch), ...shown };
+      return { ...toView(hook, context.feed.epoch, request.caller), ...shown };
     }),
   deleteWebhook: (context, request) =>
     write(context, request, async (tx) => {
@@ -166,6 +170,6 @@ export const webhookRoutes = {
         .set({ ...going, ...(skip ? { cursor: await newestSeq(tx) } : {}) })
         .where('name', '=', name)
         .execute();
-      return toView(await read(tx, name), epoch);
+      return toView(await read(tx, name), epoch, request.caller);
     }),
 } satisfies Partial<Handlers>;

@@ -37,6 +37,7 @@ export interface DriftTables {
     changed_by: string;
     changed_at: Time;
   };
+  profile_due: { model: string | null; role: string | null; judged_to: string };
   trait_set: { digest: string; traits: Json<Record<string, string>> };
   node_trait: { node: string; digest: string };
   trait_cursor: { one: Generated<boolean>; seq: number };

@@ -71,8 +71,9 @@ export async function withWebhooks() {
     webhook: string,
     body: unknown = {},
     headers: IncomingHttpHeaders = {},
+    scope = 'admin',
   ): Promise<Reply<O>> {
-    const caller = { kind: 'operator', name: 'ann', scopes: ['admin'], expiresAt: undefined, token: 't' } as const;
+    const caller = { kind: 'operator', name: 'ann', scopes: [scope], expiresAt: undefined, token: 't' } as const;
     const handler = webhookRoutes[operation] as unknown as (context: Context, request: unknown) => Promise<Reply<O>>;
     const input = { params: { webhook }, query: {}, body };
     const request = { operation, input, caller, headers, raw: Buffer.from('{}'), remote: '127.0.0.1' };

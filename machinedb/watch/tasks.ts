@@ -4,6 +4,7 @@ import { checkCabling } from '../cabling/check.ts';
 import type { Config } from '../config.ts';
 import { type Db, type Tx, transaction } from '../db.ts';
 import { endAcknowledgements } from '../drift/acknowledgements.ts';
+import { judgeDue } from '../drift/judge.ts';
 import { followTraits } from '../drift/siblings.ts';
 import { append } from '../feed/feed.ts';
 import { clearNews } from '../feed/node-changes.ts';
@@ -53,6 +54,7 @@ const tasks: Task[] = [
   { name: 'siblings', run: followTraits },
   { name: 'cabling', run: checkCabling },
   { name: 'parts', run: rebuildOldParts },
+  { name: 'profiles', run: judgeDue },
 ];
 
 /**

@@ -178,6 +178,21 @@ test('93 a name that means a closed address is not connected to, and what was ju
   await expect(put('a', { url: 'https://u:p@example.org/' })).rejects.toThrow('the URL has a name or password');
 });
 
+test('who may not write webhooks sees scheme and host of a URL only, and so does the feed', async () => {
+  const origin = `https://receiver.test:${receiver.port}`;
+  expect((await put('ops')).url).toBe(address);
+  for (const [scope, url] of [
+    ['admin', address],
+    ['read', origin],
+    ['write', origin],
+  ] as const) {
+    expect((await ask('getWebhook', 'ops', {}, {}, scope)).url).toBe(url);
+    expect((await ask('listWebhooks', 'ops', {}, {}, scope)).items).toMatchObject([{ name: 'ops', url }]);
+  }
+  const events = await db.selectFrom('event').select('data').where('subject', '=', 'webhook/ops').execute();
+  expect(events.at(-1)).toEqual({ data: { url: origin, kinds: ['*'] } });
+});
+
 test('a big item is told of with the place where it can be read, in less than 20 kB', async () => {
   await put('ops', { kinds: ['n'] });
   start();

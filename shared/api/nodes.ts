@@ -112,7 +112,12 @@ export const nodeRows = {
       health: health.optional(),
       tag: name.optional(),
       group: name.optional().describe('Saved group'),
-      q: z.string().max(200).optional().describe('Text in name, serial, model, MAC or id'),
+      q: z
+        .string()
+        .max(200)
+        .refine((text) => text === '' || /[\p{L}\p{N}]/u.test(text), 'has no letter or digit to look for')
+        .optional()
+        .describe('Text in name, serial, model, MAC or id; one or two characters: what begins with them'),
       as_of: asOf,
       ...pageQuery,
     }),

@@ -11,7 +11,7 @@ const params = z.strictObject({ webhook: name });
 
 const webhook = z.object({
   name,
-  url: z.string(),
+  url: z.string().describe('Without scope admin: scheme and host only'),
   kinds: z.array(z.string()),
   description: z.string().optional(),
   state: z.enum(['active', 'failing', 'disabled', 'paused']).describe('paused: the database was restored'),
