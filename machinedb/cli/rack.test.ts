@@ -97,6 +97,8 @@ test('a feed of the site that fails is followed to all that hangs on it, in ever
   await put('r13', { height: 4 });
   await feed('A', { rating_w: 100, upstream: 'ups-1' }, 'r13');
   await feed('strip', { rating_w: 100, upstream: 'A' }, 'r13');
+  // What others hang on may be written again.
+  await feed('A', { rating_w: 100, upstream: 'ups-1' }, 'r13');
   const far = await place('far', { rack: 'r13', unit: 1, draw_w: 80 });
   const power = await ask('getPower', { params: { site: 'ber' }, query: { rack: 'r12', fail: 'ups-1,B' } });
   expect(power.dark.map(({ name }) => name)).toEqual(['big.example.org', 'left', 'loose', 'right', 'sw1', 'far']);
