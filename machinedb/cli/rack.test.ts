@@ -117,6 +117,27 @@ test('a feed of the site that fails is followed to all that hangs on it, in ever
   );
 });
 
+test('a rack is named with its site where several have its name, and printed for programs', async () => {
+  expect(JSON.parse(await rack('show', 'ber', 'r12', '--json'))).toEqual(
+    await ask('getRack', { params: { site: 'ber', rack: 'r12' }, query: {} }),
+  );
+  expect(JSON.parse(await rack('power', 'ber/r12', '--json'))).toMatchObject({ fail: [] });
+  await ask('putSite', { params: { site: 'ams' }, body: {} });
+  await ask('putRack', { params: { site: 'ams', rack: 'r12' }, body: { height: 2 } });
+  await expect(rack('show', 'r12')).rejects.toThrow('there is a rack r12 in several sites (ams, ber): say SITE/r12');
+  expect(await rack('show', 'ams/r12')).toContain('rack r12 of site ams: 2 units');
+  await expect(rack('show', 'r99')).rejects.toThrow('there is no rack "r99": machinedb rack list shows them');
+  for (const wrong of [
+    ['show'],
+    ['show', 'a', 'b', 'c'],
+    ['show', 'r12', '--fail', 'A'],
+    ['power', 'r12', '--as-of', 'x'],
+  ])
+    await expect(rack(...wrong)).rejects.toThrow(/^usage: machinedb rack show/);
+  expect(await rack('show', '--help')).toMatch(/^usage: machinedb rack show/);
+  await ask('deleteRack', { params: { site: 'ams', rack: 'r12' }, query: {} });
+});
+
 test('what is drawn from, stood on or stood in does not go', async () => {
   const gone = async (operation: 'deleteFeed' | 'deleteDevice' | 'deleteRack' | 'deleteRoom', params: object) =>
     await ask(operation, { params: { site: 'ber', ...params }, query: { rack: 'r12' } });

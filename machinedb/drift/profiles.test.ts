@@ -65,12 +65,13 @@ test('each profile of a model is met or not by itself, also when the name of one
   const parts = (count: number) => ({ model: 'Two', expect: { gpus: { parts: { all: { count } } } } });
   await put('two', parts(1));
   await put('two-more', parts(2));
-  const id = await node();
-  await report(id, { system: { product: 'Two' }, gpus: { a: {} } });
-  await beat(id);
+  const [one, none] = [await node(), await node()];
+  await report(one, { system: { product: 'Two' }, gpus: { a: {} } });
+  await report(none, { system: { product: 'Two' }, gpus: {} });
+  for (const id of [one, none]) await beat(id);
   expect([await compliance('two'), await compliance('two-more')]).toEqual([
-    { nodes: 1, meets: 1, differs: 0, unknown: 0 },
-    { nodes: 1, meets: 0, differs: 1, unknown: 0 },
+    { nodes: 2, meets: 1, differs: 1, unknown: 0 },
+    { nodes: 2, meets: 0, differs: 2, unknown: 0 },
   ]);
 });
 
