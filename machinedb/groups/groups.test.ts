@@ -50,6 +50,7 @@ test('members follow the pattern, reported facts and intent, and are gone with t
   await ask('deleteGroup', { params: { group: 'other' } });
   expect((await now(half)).groups).toEqual([]);
   await expect(members('h100')).rejects.toThrow('there is no group "h100"');
+  await expect(ask('deleteGroup', { params: { group: 'h100' } })).rejects.toThrow('there is no group "h100"');
 });
 
 test('a read of the past shows the groups that there were, with the members that they had', async () => {

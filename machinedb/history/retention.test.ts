@@ -183,6 +183,21 @@ test('the names that findings had, and the facts that a policy looks at, are of 
   });
 });
 
+test('of several parts of an answer that are gone, the time is told from which all are kept', async () => {
+  const [asked, kept] = [day(5), day(1)];
+  await sql`delete from retention_horizon`.execute(db);
+  await sql`
+    insert into retention_horizon (side, section, at, seq)
+    values ('observed', 'gpus', ${day(3)}, 1), ('observed', 'disks', ${kept}, 1), ('observed', 'nics', ${day(2)}, 1)`.execute(
+    db,
+  );
+  const slice = { after: undefined, limit: 10 };
+  await expect(policyNodesAt(db, ['gpus', 'disks', 'nics'], asked, slice)).rejects.toThrow(
+    `what was observed of disks is kept from ${kept} on, and ${asked} is before`,
+  );
+  await sql`delete from retention_horizon`.execute(db);
+});
+
 test('a section with a rule of its own is kept by that, whatever the rule of the others', async () => {
   for (const i of [1, 2]) await write('observed', 'cpu', { i });
   await age(40);
