@@ -168,6 +168,13 @@ test('a file that is no good backup is refused by its cause, and leaves the data
       zstdCompressSync(lines.slice(0, lines.lastIndexOf('{"end"'))),
       'it ends before its end: a part of it is missing',
     ],
+    ['head', zstdCompressSync(lines.replace('"made_at":"20', '"made_at":"21')), 'it is not what its SHA-256 says'],
+    ['sum', zstdCompressSync(lines.replace(/("end":true,"rows":)\d+/, '$10')), 'it is not what its SHA-256 says'],
+    [
+      'order',
+      zstdCompressSync(lines.replace('{"table":"site"}', '{"table":"rack"}')),
+      'it has table rack where site should be',
+    ],
     ['twice', zstdCompressSync(lines + lines), 'something follows its end'],
     [
       'newer',

@@ -132,7 +132,6 @@ export async function copyIn(client: pg.Client, text: string, rows: AsyncIterabl
     }
   } catch (error) {
     connection.sendCopyFail('the backup is not good');
-    await copy.done.promise.catch(() => undefined);
     throw error;
   }
   connection.endCopyFrom();

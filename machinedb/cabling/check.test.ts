@@ -109,12 +109,12 @@ test('a missing cable, a missing port and a silent node are told apart', async (
 
 test('a stranger in the port of another is a finding that names both', async () => {
   await named('e', [eth(5, ['sw2', 'Ethernet1'])]);
-  await named('f', [eth(6, ['sw2', 'Ethernet1'], 7)]);
+  await named('f', [eth(6, ['sw2', 'Ethernet1'])]);
   await put(cable('e', 'eth0', 'sw2', 'Ethernet1'));
   expect(await findings()).toEqual([
     {
-      ...{ name: 'f', kind: 'unexpected', path: '/eth7' },
-      message: 'eth7 of f is in port Ethernet1 of switch sw2, where eth0 of e belongs',
+      ...{ name: 'f', kind: 'unexpected', path: '/eth0' },
+      message: 'eth0 of f is in port Ethernet1 of switch sw2, where eth0 of e belongs',
     },
   ]);
   await ask('deleteCable', { query: { node: 'e', nic: 'eth0' } });
@@ -142,10 +142,23 @@ test('a switch that is a device with a chassis id is known by that, whatever ano
   expect(await findings()).toEqual([]);
 });
 
+test('a switch that tells no name is called by its chassis id, and a port by its number or whatever it tells', async () => {
+  await named('l', [
+    eth(20, { chassis_id: '00:1c:73:00:09:00', port_id: '516', port_id_subtype: 'local' }),
+    eth(21, { system_name: 'leaf9', port_description: 'xe-0/0/9' }, 1),
+  ]);
+  await put(cable('l', 'eth0', 'leaf9', 'p1'), cable('l', 'eth1', 'leaf9', 'p2'));
+  expect((await findings()).map(({ message }) => message)).toEqual([
+    'eth0 of l is in port 516 of switch 00:1c:73:00:09:00: wanted port p1 of switch leaf9',
+    'eth1 of l is in port xe-0/0/9 of switch leaf9: wanted port p2 of switch leaf9',
+  ]);
+  for (const nic of ['eth0', 'eth1']) await ask('deleteCable', { query: { node: 'l', nic } });
+});
+
 test('a port has one cable: a list is taken wholly or not, and two cables change places in it', async () => {
   await named('h', [eth(10), eth(11, undefined, 1)]);
   await put(cable('h', 'eth0', 'sw3', 'p1'), cable('h', 'eth1', 'sw3', 'p2'));
-  await put(cable('h', 'eth0', 'sw3', 'p2'), cable('h', 'eth1', 'sw3', 'p1'));
+  await put(cable('H', 'eth0', 'sw3', 'p2'), cable('h', 'eth1', 'sw3', 'p1'));
   await named('i', []);
   await expect(
     put(cable('i', 'eth0', 'sw3', 'p3'), cable('i', 'eth1', 'sw3', 'P1'), cable('i', 'eth0', 'sw3', 'p4')),

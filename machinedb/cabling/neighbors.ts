@@ -69,6 +69,5 @@ export const hears = (site: ReturnType<typeof sql>) => sql`
   h.switches @> array[coalesce((select d.chassis_id from device d where d.site = ${site} and d.name = c.switch), c.switch)]
   and lower(c.port) = any (h.ports)`;
 
-/** What hears() cannot do without, in the words of an index on switch and port. */
-export const mayHear = sql`c.switch = any (h.switches || array(select d.name from device d where d.chassis_id = any (h.switches)))
-  and lower(c.port) = any (h.ports)`;
+/** What hears() cannot do without, in the words of an index on the switch. */
+export const mayHear = sql`c.switch = any (h.switches || array(select d.name from device d where d.chassis_id = any (h.switches)))`;

@@ -140,6 +140,18 @@ test('two machines beside each other in one unit are told two places, and each g
   ]);
 });
 
+test('a switch that is a device with a chassis id proposes places by that, whatever another calls itself', async () => {
+  await ask('putDevice', { params: { site: 'ber', device: 'leaf1' }, body: { kind: 'switch', chassis_id: 'id-real' } });
+  await ask('putPortPlaces', { body: { items: [{ switch: 'leaf1', port: 'p', site: 'ber', rack: 'r1', unit: 10 }] } });
+  const heard = (chassis_id: string) => ({ eth0: { n: { chassis_id, system_name: 'leaf1', port_id: 'p' } } });
+  const [real, other] = [await node({ lldp: heard('id-real') }), await node({ lldp: heard('id-other') })];
+  await look();
+  const proposed = async (id: string) => (await ask('listProposals', { query: { node: id } })).items;
+  expect(await proposed(real)).toMatchObject([{ unit: 10, ports: ['eth0 leaf1 p'] }]);
+  expect(await proposed(other)).toEqual([]);
+  await ask('deletePortPlace', { query: { switch: 'leaf1', port: 'p' } });
+});
+
 test('a rule that does not say so takes no place', async () => {
   await ask('putApprovalRule', { params: { rule: 'take' }, body: { product: 'X1' } });
   await ask('putPortPlaces', { body: { items: [{ switch: 'sw9', port: 'c', site: 'ber', rack: 'r1', unit: 10 }] } });

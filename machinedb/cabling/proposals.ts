@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Proposal } from '../../shared/api/cabling.ts';
 import type { Reader } from '../db.ts';
-import { hears } from './neighbors.ts';
+import { hears, mayHear } from './neighbors.ts';
 
 export interface Wanted {
   /** Only these nodes. */
@@ -22,8 +22,7 @@ export async function readProposals(db: Reader, { nodes, after, limit }: Wanted)
     with vote as (
       select h.node, h.interface, h.switch || ' ' || h.port as plug, c.site, c.rack, c.standing, c.units, c.faces, c.lanes
       from neighbor h join node_now n on n.node = h.node
-      join port_place c on c.switch = any (h.switches || array(select d.name from device d where d.chassis_id = any (h.switches)))
-        and lower(c.port) = any (h.ports) and ${hears(sql`c.site`)}
+      join port_place c on ${mayHear} and ${hears(sql`c.site`)}
       where n.rack is null and (n.site is null or n.site = c.site)
         and (${nodes ?? null}::uuid[] is null or h.node = any (${nodes ?? null}::uuid[]))
         and (${after ?? null}::uuid is null or h.node > ${after ?? null}::uuid)

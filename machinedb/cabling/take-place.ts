@@ -18,7 +18,7 @@ export async function wishPlace(tx: Tx, node: string, rule: string, confidence: 
 
 /** Gives one node that waits for it the place that its ports tell. Answers whether it did: then there may be more. */
 export async function takePlace(tx: Tx, keys: Keys): Promise<boolean> {
-  // A person was quicker.
+  // A person was quicker, or it has its place by now.
   await sql`delete from place_wish w using node_now n where n.node = w.node and n.rack is not null`.execute(tx);
   // A chance order: nodes whose place cannot be had must not keep others from theirs.
   const { rows } = await sql<{ node: string; rule: string; confidence: number }>`
@@ -48,6 +48,5 @@ export async function takePlace(tx: Tx, keys: Keys): Promise<boolean> {
     applied: true,
     event: { kind: 'node.placed', subject, data: { site, rack, unit, agree, heard, ports } },
   });
-  await tx.deleteFrom('place_wish').where('node', '=', node).execute();
   return true;
 }

@@ -97,6 +97,8 @@ test('a feed of the site that fails is followed to all that hangs on it, in ever
   await put('r13', { height: 4 });
   await feed('A', { rating_w: 100, upstream: 'ups-1' }, 'r13');
   await feed('strip', { rating_w: 100, upstream: 'A' }, 'r13');
+  // What others hang on may be written again.
+  await feed('A', { rating_w: 100, upstream: 'ups-1' }, 'r13');
   const far = await place('far', { rack: 'r13', unit: 1, draw_w: 80 });
   const power = await ask('getPower', { params: { site: 'ber' }, query: { rack: 'r12', fail: 'ups-1,B' } });
   expect(power.dark.map(({ name }) => name)).toEqual(['big.example.org', 'left', 'loose', 'right', 'sw1', 'far']);
@@ -113,6 +115,27 @@ test('a feed of the site that fails is followed to all that hangs on it, in ever
   await expect(feed('A', { rating_w: 1, upstream: 'strip' }, 'r13')).rejects.toThrow(
     'feed A would hang on itself: give it an upstream that does not hang on it',
   );
+});
+
+test('a rack is named with its site where several have its name, and printed for programs', async () => {
+  expect(JSON.parse(await rack('show', 'ber', 'r12', '--json'))).toEqual(
+    await ask('getRack', { params: { site: 'ber', rack: 'r12' }, query: {} }),
+  );
+  expect(JSON.parse(await rack('power', 'ber/r12', '--json'))).toMatchObject({ fail: [] });
+  await ask('putSite', { params: { site: 'ams' }, body: {} });
+  await ask('putRack', { params: { site: 'ams', rack: 'r12' }, body: { height: 2 } });
+  await expect(rack('show', 'r12')).rejects.toThrow('there is a rack r12 in several sites (ams, ber): say SITE/r12');
+  expect(await rack('show', 'ams/r12')).toContain('rack r12 of site ams: 2 units');
+  await expect(rack('show', 'r99')).rejects.toThrow('there is no rack "r99": machinedb rack list shows them');
+  for (const wrong of [
+    ['show'],
+    ['show', 'a', 'b', 'c'],
+    ['show', 'r12', '--fail', 'A'],
+    ['power', 'r12', '--as-of', 'x'],
+  ])
+    await expect(rack(...wrong)).rejects.toThrow(/^usage: machinedb rack show/);
+  expect(await rack('show', '--help')).toMatch(/^usage: machinedb rack show/);
+  await ask('deleteRack', { params: { site: 'ams', rack: 'r12' }, query: {} });
 });
 
 test('what is drawn from, stood on or stood in does not go', async () => {

@@ -63,6 +63,15 @@ test('an acknowledgement ends by itself when its time is over; that is history, 
   expect((await ask('listAcknowledgements', { query: { open: true } })).items).toEqual([]);
 });
 
+test('of two machines with the same difference, only the acknowledgement whose time is over ends', async () => {
+  const { id, model } = await short();
+  const other = await node({ system: { product: model }, ...gib(1) });
+  for (const each of [id, other]) await acknowledge((await findings(each))[0]!.id, 'ordered', '2100-01-01T00:00:00Z');
+  await sql`update finding set acknowledged_until = now() - interval '1 s' where node = ${id}`.execute(db);
+  await end();
+  expect([(await history(id))[0]?.ended, (await history(other))[0]?.ended]).toEqual(['expired', undefined]);
+});
+
 test('it is lost when another value is reported, or another one is wanted, and ends when the difference is mended', async () => {
   const { id, model } = await short();
   const [finding] = await findings(id);

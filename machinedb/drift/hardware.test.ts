@@ -181,6 +181,19 @@ test.each<[string, Record<string, unknown>, object[]]>([
       },
     ],
   ],
+  [
+    'an NVMe disk of a fabric, which has no PCI address',
+    { disks: { ...machine.disks, F1: { serial: 'F1', model: 'remote', transport: 'nvme', name: 'nvme9n1' } } },
+    [
+      {
+        kind: 'hardware.new',
+        part: 'disk',
+        slot: 'F1',
+        after: { model: 'remote', transport: 'nvme', serial: 'F1' },
+        reason: 'disk F1 is new: model remote, transport nvme, serial F1',
+      },
+    ],
+  ],
 ])('%s', (_, changed, expected) => {
   expect(told(JSON.parse(JSON.stringify(changed)) as Record<string, unknown>)).toEqual(expected);
 });

@@ -28,7 +28,6 @@ export function oddOnes(sets: TraitSet[], { least, share }: { least: number; sha
   const odd: Odd[] = [];
   for (const path of new Set(sets.flatMap(({ traits }) => Object.keys(traits)))) {
     const values = Map.groupBy(sets, ({ traits }) => traits[path]);
-    if (values.size < 2) continue;
     const counted = [...values].map(([value, list]) => ({
       value,
       count: list.reduce((sum, { count }) => sum + count, 0),

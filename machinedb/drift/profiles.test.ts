@@ -61,6 +61,20 @@ test('a profile of a model: found in the transaction of the report, and again wh
   expect([await found(id), (await now(id)).findings]).toEqual([[], 0]);
 });
 
+test('each profile of a model is met or not by itself, also when the name of one begins that of the other', async () => {
+  const parts = (count: number) => ({ model: 'Two', expect: { gpus: { parts: { all: { count } } } } });
+  await put('two', parts(1));
+  await put('two-more', parts(2));
+  const [one, none] = [await node(), await node()];
+  await report(one, { system: { product: 'Two' }, gpus: { a: {} } });
+  await report(none, { system: { product: 'Two' }, gpus: {} });
+  for (const id of [one, none]) await beat(id);
+  expect([await compliance('two'), await compliance('two-more')]).toEqual([
+    { nodes: 2, meets: 1, differs: 1, unknown: 0 },
+    { nodes: 2, meets: 0, differs: 2, unknown: 0 },
+  ]);
+});
+
 test('facts that are lacking, could not be read, are old, or of a silent node, never comply', async () => {
   const id = await node();
   await put('lack', { model: 'L', expect: { firmware: { facts: { secure_boot: true } } } });

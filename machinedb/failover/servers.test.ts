@@ -19,7 +19,13 @@ test('several hosts are told apart as libpq tells them apart, each with its own 
     { url: 'postgresql://u:p@b:5432/db?sslmode=disable', name: 'b:5432' },
     { url: 'postgresql://u:p@[fd00::1]:5433/db?sslmode=disable', name: '[fd00::1]:5433' },
   ]);
-  expect(serversOf('postgresql://u@localhost/db?host=a,b&port=1,2').map(({ name }) => name)).toEqual(['a:1', 'b:2']);
+  expect(serversOf('postgresql://u@localhost/db?host=a,b&port=1,2')).toEqual([
+    { url: 'postgresql://u@localhost:1/db?host=a', name: 'a:1' },
+    { url: 'postgresql://u@localhost:2/db?host=b', name: 'b:2' },
+  ]);
+  expect(serversOf('postgresql://u@%2Frun%2Fa/db?host=/run/b&port=7')).toEqual([
+    { url: 'postgresql://u@localhost:7/db?host=%2Frun%2Fb', name: '/run/b' },
+  ]);
   expect(serversOf('postgresql://u@/db?host=/run/a,/run/b')).toEqual([
     { url: 'postgresql://u@localhost:5432/db?host=%2Frun%2Fa', name: '/run/a' },
     { url: 'postgresql://u@localhost:5432/db?host=%2Frun%2Fb', name: '/run/b' },

@@ -41,9 +41,16 @@ test('members follow the pattern, reported facts and intent, and are gone with t
   await ask('assignNode', { params: { node: half }, body: { role: 'gpu', reason: 'test' } });
   expect(await members('h100')).toEqual([half]);
   expect((await ask('listGroups', {})).items.map(({ name, members }) => [name, members])).toEqual([['h100', 1]]);
+  await put('other', { value: 'node.role', is: 'gpu' });
+  const page = await ask('listGroups', { query: { limit: 1 } });
+  const rest = await ask('listGroups', { query: { limit: 1, cursor: page.next } });
+  expect([page, rest].map(({ items }) => items.map(({ name }) => name))).toEqual([['h100'], ['other']]);
   await ask('deleteGroup', { params: { group: 'h100' } });
+  expect(await members('other')).toEqual([half]);
+  await ask('deleteGroup', { params: { group: 'other' } });
   expect((await now(half)).groups).toEqual([]);
   await expect(members('h100')).rejects.toThrow('there is no group "h100"');
+  await expect(ask('deleteGroup', { params: { group: 'h100' } })).rejects.toThrow('there is no group "h100"');
 });
 
 test('a read of the past shows the groups that there were, with the members that they had', async () => {
@@ -56,6 +63,7 @@ test('a read of the past shows the groups that there were, with the members that
   const before = (await at()).toISOString().replace('Z', '999Z');
   await ask('assignNode', { params: { node: id }, body: { role: 'gpu', reason: 'test' } });
   await ask('deleteGroup', { params: { group: 'then' } });
+  await put('later', { value: 'node.role', is: 'web' });
   const { items } = await listNodes(db, { group: 'then', as_of: before });
   expect(items.map(({ id: found, groups }) => [found, groups])).toEqual([[id, ['then']]]);
 });

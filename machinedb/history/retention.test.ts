@@ -139,6 +139,8 @@ test('what is dropped while the past is read makes no wrong answer', async () =>
   /** What a read answers that had begun, and waits for a table, when the past was dropped. */
   async function overtaken(table: string, read: () => Promise<unknown>): Promise<unknown> {
     const answer = Promise.withResolvers<unknown>();
+    // It may be there before it is waited for.
+    answer.promise.catch(() => undefined);
     await transaction(db, async (tx) => {
       await sql`lock table ${sql.table(table)}`.execute(tx);
       read().then(answer.resolve, answer.reject);
@@ -181,6 +183,21 @@ test('the names that findings had, and the facts that a policy looks at, are of 
     code: 'gone',
     message: expect.stringMatching(/^what was observed of gpus is kept from .* on, and .* is before/),
   });
+});
+
+test('of several parts of an answer that are gone, the time is told from which all are kept', async () => {
+  const [asked, kept] = [day(5), day(1)];
+  await sql`delete from retention_horizon`.execute(db);
+  await sql`
+    insert into retention_horizon (side, section, at, seq)
+    values ('observed', 'gpus', ${day(3)}, 1), ('observed', 'disks', ${kept}, 1), ('observed', 'tpm', ${day(2)}, 1)`.execute(
+    db,
+  );
+  const slice = { after: undefined, limit: 10 };
+  await expect(policyNodesAt(db, ['gpus', 'disks', 'tpm'], asked, slice)).rejects.toThrow(
+    `what was observed of disks is kept from ${kept} on, and ${asked} is before`,
+  );
+  await sql`delete from retention_horizon`.execute(db);
 });
 
 test('a section with a rule of its own is kept by that, whatever the rule of the others', async () => {

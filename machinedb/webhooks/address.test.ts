@@ -5,6 +5,7 @@ test('93 nothing is sent to loopback, link-local, private, metadata and other sp
   const blocked = [
     ...['127.0.0.1', '127.8.8.8', '0.0.0.0', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.1.1', '100.64.0.1'],
     ...['169.254.169.254', '100.100.100.200', '192.0.0.192', '198.18.0.1', '224.0.0.1', '255.255.255.255', '240.0.0.1'],
+    ...['192.0.2.1', '192.88.99.1', '198.51.100.1', '203.0.113.1'],
     ...[
       '::',
       '::1',
@@ -25,6 +26,8 @@ test('93 nothing is sent to loopback, link-local, private, metadata and other sp
       'fe80::1%eth0',
       'localhost',
       '',
+      // Neither mapped IPv4, nor global.
+      ...['::ff00:808:808', '::ff:808:808', '1::ffff:808:808', '3fff::1'],
     ],
   ];
   for (const address of blocked) expect(isAllowed(address, []), address).toBe(false);
