@@ -219,14 +219,15 @@ export function planText(plan: Plan): string {
   return [...nodes, `${plan.affected} node${plan.affected === 1 ? '' : 's'} ${verb}`].join('\n');
 }
 
-function toText(reply: unknown, columns: string[] | undefined): string {
+/** A reply as people read it: a list with columns as a table; without, each item with all that is in it. */
+export function toText(reply: unknown, columns: string[] | undefined): string {
   const { items, next } = (reply ?? {}) as { items?: Record<string, unknown>[]; next?: string };
   if (!Array.isArray(items)) return tree(reply);
-  const shown = columns ?? Object.keys(items[0] ?? {});
+  if (columns === undefined) return items.map((item) => tree(item)).join('\n\n');
   const text = table(
-    shown,
+    columns,
     items.map((item) =>
-      shown.map((column) => (Array.isArray(item[column]) ? (item[column] as unknown[]).join(' ') : item[column])),
+      columns.map((column) => (Array.isArray(item[column]) ? (item[column] as unknown[]).join(' ') : item[column])),
     ),
   );
   return next === undefined ? text : `${text}\n(more: --all, or --cursor ${next})`;
