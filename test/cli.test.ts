@@ -54,7 +54,19 @@ test.each([
     2,
     'machinedb: there is no command "grace list": did you mean grace show, grace set? machinedb --help lists them\n',
   ],
-  ['an unknown flag', ['nodes', '--colour', 'red'], 2, "machinedb: Unknown option '--colour'\n"],
+  [
+    'an unknown flag',
+    ['site', 'list', '--colour', 'red'],
+    2,
+    "machinedb: Unknown option '--colour': expected --cursor, --limit, --json, --yes, --file, --all, --help\n",
+  ],
+  [
+    'a flag twice',
+    ['rack', 'power', 'r1', '--fail', 'A', '--fail', 'B'],
+    2,
+    'machinedb: --fail is given twice: give it once\n',
+  ],
+  ['a move without reason', ['move', 'n1=r1:5'], 2, 'machinedb: move needs --reason\n'],
   ['a missing flag', ['approve', 'x'], 2, 'machinedb: approve needs --fingerprint\n'],
   [
     'a missing argument',

@@ -115,6 +115,14 @@ test('npm start -- --lab 50: fifty machines in six racks, each its own, a few od
   expect(new Set(found.filter(({ section }) => section === 'hostname').map(({ name }) => name))).toEqual(
     new Set(['compute-r1-12.lab1.example.net', 'compute-r4-12.lab1.example.net']),
   );
+  // So are the two whose cables are swapped: one finding for the pair.
+  const cabling = async () =>
+    (await client.call('listFindings', { query: { section: 'cabling' } })).items.map(({ message }) => message);
+  await expect
+    .poll(cabling, { timeout: 10_000, interval: 200 })
+    .toEqual([
+      expect.stringMatching(/^cables are crossed: .*storage-r3-0[34].* and .*storage-r3-0[34].*: change them round$/),
+    ]);
   // Everything that is told of was invented: each by name.
   expect(lab.text()).toContain('compute-r1-06.lab1.example.net: BIOS 2.17.0, where its siblings have 2.19.1');
   expect(lab.text()).toContain('storage-r3-03.lab1.example.net: its first port hangs at Ethernet4, not Ethernet3');

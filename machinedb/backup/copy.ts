@@ -54,9 +54,10 @@ class Out extends Copy {
     this.#pause = () => void stream.pause();
   }
 
-  // A message is a row: far too little to hand on at a time.
+  // A message is a row: far too little to hand on at a time. It is a view of the parser's buffer, which is written over by what
+  // comes next: without a copy, rows are silently mixed up.
   handleCopyData({ chunk }: CopyData): void {
-    this.#waiting.push(chunk);
+    this.#waiting.push(Buffer.from(chunk));
     this.#size += chunk.length;
     if (this.#size >= CHUNK) this.#flush();
   }

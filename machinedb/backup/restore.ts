@@ -41,9 +41,11 @@ export async function restore(client: pg.Client, file: string, migrations: Migra
     await checkEmpty(client);
     const restored = await readBackup(file, async (head) => {
       await createSchema(client, head, migrations);
+      await triggers(client, head, 'disable');
       return async ({ name, columns }, rows) =>
         await copyIn(client, `copy ${quoted(name)} (${columns.map(quoted).join(', ')}) from stdin`, rows);
     });
+    await triggers(client, restored.head, 'enable');
     for (const { name, value, called } of restored.head.sequences)
       await client.query('select setval($1::text::regclass, $2, $3)', [quoted(name), value, called]);
     await beginAnew(client, restored.head);
@@ -131,6 +133,11 @@ async function createSchema(client: pg.Client, head: Head, migrations: Migration
   }
   // What migrations put in comes from the backup, too.
   await client.query(`truncate ${head.tables.map(({ name }) => quoted(name)).join(', ')}`);
+}
+
+/** What triggers made of the rows is in the backup as well: made a second time, it would contradict what is there. */
+async function triggers(client: pg.Client, { tables }: Head, act: 'enable' | 'disable'): Promise<void> {
+  for (const { name } of tables) await client.query(`alter table ${quoted(name)} ${act} trigger user`);
 }
 
 async function beginAnew(client: pg.Client, { made_at: made, epoch }: Head): Promise<void> {

@@ -30,7 +30,7 @@ export const commands: Command[] = [
   {
     words: 'findings',
     operation: 'listFindings',
-    columns: ['id', 'name', 'severity', 'kind', 'section', 'path', 'message', 'first_seen'],
+    columns: ['id', 'name', 'severity', 'kind', 'section', 'path', 'message', 'first_seen', 'acknowledged'],
   },
   {
     words: 'findings summary',
@@ -41,7 +41,7 @@ export const commands: Command[] = [
     words: 'node-findings',
     operation: 'getNodeFindings',
     positionals: ['node'],
-    columns: ['id', 'severity', 'kind', 'section', 'path', 'message', 'first_seen'],
+    columns: ['id', 'severity', 'kind', 'section', 'path', 'message', 'first_seen', 'acknowledged'],
   },
   { words: 'acknowledge', operation: 'acknowledgeFinding', positionals: ['id'] },
   {

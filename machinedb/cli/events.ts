@@ -7,6 +7,10 @@ import { parseFlags } from './flags.ts';
 import { plain } from './render.ts';
 import type { Terminal } from './run.ts';
 
+const usage = `usage: machinedb events [--follow] [--since CURSOR] [--json]
+  --follow  goes on with what happens from now on, or from --since on, until it is interrupted
+  --since   a cursor as the lines show it: what came after that`;
+
 /** `machinedb events [--follow] [--since CURSOR]`: what happened, one line each; --follow goes on until interrupted. */
 export async function runEvents(
   client: () => Client,
@@ -18,7 +22,9 @@ export async function runEvents(
     follow: { type: 'boolean' },
     since: { type: 'string' },
     json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
   });
+  if (parsed.own.help === true) return terminal.out(usage);
   const print = (item: FeedItem) => terminal.out(parsed.own.json === true ? JSON.stringify(item) : line(item));
   let cursor = parsed.own.since as string | undefined;
   if (parsed.own.follow !== true) {

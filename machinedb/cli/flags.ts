@@ -24,11 +24,21 @@ export function flagsOf(definition: Row): Map<string, Flag> {
         where,
         type: kindOf(type),
         required: !type.safeParse(undefined).success,
-        about: type.description ?? '',
+        about: aboutOf(type),
       });
     }
   }
   return flags;
+}
+
+/** What a flag is about, and the words it takes where only some are. */
+function aboutOf(type: z.ZodType): string {
+  const { enum: words, items } = z.toJSONSchema(type, { io: 'output', unrepresentable: 'any' }) as {
+    enum?: string[];
+    items?: { enum?: string[] };
+  };
+  const known = (words ?? items?.enum)?.join(', ');
+  return [type.description, known].filter((part) => part !== undefined).join(': ');
 }
 
 function kindOf(type: z.ZodType): Flag['type'] {
@@ -56,14 +66,26 @@ export function parseFlags(
   flags: Map<string, Flag>,
   own: Record<string, { type: 'string' | 'boolean'; short?: string }>,
 ): Parsed {
-  const options: NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']> = { ...own };
+  const options: NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']> = {};
   for (const [flag, { type }] of flags)
     options[flag] = { type: type === 'boolean' ? 'boolean' : 'string', multiple: type === 'list' };
+  Object.assign(options, own);
   let parsed: ReturnType<typeof parseArgs>;
   try {
-    parsed = parseArgs({ args: argv, options, allowPositionals: true, allowNegative: true });
+    parsed = parseArgs({ args: argv, options, allowPositionals: true, allowNegative: true, tokens: true });
   } catch (error) {
-    throw new Failure((error as Error).message.split('. ')[0]!, exitCodes.usage);
+    const known = Object.keys(options).map((flag) => `--${flag}`);
+    const unknown = (error as { code?: string }).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
+    const wayOut = unknown ? `: expected ${known.join(', ')}` : '';
+    throw new Failure((error as Error).message.split('. ')[0]! + wayOut, exitCodes.usage);
+  }
+  // Of two values the last would win, and the first would be left out without a word.
+  const given = new Set<string>();
+  for (const token of parsed.tokens ?? []) {
+    if (token.kind !== 'option' || options[token.name]?.type !== 'string' || options[token.name]?.multiple === true)
+      continue;
+    if (given.has(token.name)) throw new Failure(`--${token.name} is given twice: give it once`, exitCodes.usage);
+    given.add(token.name);
   }
   const result: Parsed = { positionals: parsed.positionals, query: {}, body: {}, own: {} };
   for (const [flag, value] of Object.entries(parsed.values)) {

@@ -7,7 +7,10 @@ import { flagsOf, parseFlags } from './flags.ts';
 import { table, tree } from './render.ts';
 import { type AnyCall, callAny, execute, readFile, type Terminal } from './run.ts';
 
-const usage = `usage: machinedb intent get|put|delete|explain SUBJECT [SECTION] [flags]
+const usage = `usage: machinedb intent get SUBJECT [SECTION] [--json]
+       machinedb intent put SUBJECT SECTION --file FILE [--reason WHY] [--dry-run] [--max-affected N] [--yes] [--json]
+       machinedb intent delete SUBJECT SECTION [--reason WHY] [--dry-run] [--max-affected N] [--yes] [--json]
+       machinedb intent explain node/ID-OR-FQDN [SECTION] [--json]
   SUBJECT is fleet, site/NAME, role/NAME, rack/SITE/NAME or node/ID-OR-FQDN; put reads the section from --file (- is standard input)`;
 
 const layers = {
@@ -59,6 +62,7 @@ interface Item {
 
 /** `machinedb intent ...`: one command over the five layers' rows. */
 export async function runIntent(client: () => Client, argv: string[], terminal: Terminal): Promise<void> {
+  if (argv.includes('--help') || argv.includes('-h')) return terminal.out(usage);
   const [verb, ...rest] = argv;
   if (verb === undefined || !['get', 'put', 'delete', 'explain'].includes(verb))
     throw new Failure(usage, exitCodes.usage);

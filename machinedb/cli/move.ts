@@ -23,8 +23,8 @@ export async function runMove(connect: () => Client, argv: string[], terminal: T
   });
   const { help, file } = parsed.own;
   if (help === true) return terminal.out(usage);
-  if ((parsed.positionals.length === 0) === (file === undefined) || parsed.body.reason === undefined)
-    throw new Failure(usage, exitCodes.usage);
+  if ((parsed.positionals.length === 0) === (file === undefined)) throw new Failure(usage, exitCodes.usage);
+  if (parsed.body.reason === undefined) throw new Failure('move needs --reason', exitCodes.usage);
   const items = file === undefined ? parsed.positionals.map(readMove) : readItems(file as string, terminal);
   const call = { query: parsed.query, body: { ...parsed.body, items } };
   await execute(connect(), { words: 'move', operation: 'moveNodes' }, definition, call, parsed, terminal);

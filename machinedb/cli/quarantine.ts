@@ -5,12 +5,17 @@ import { parseFlags } from './flags.ts';
 import { plain, table } from './render.ts';
 import type { Terminal } from './run.ts';
 
+const usage = 'usage: machinedb quarantine show NODE [--json]';
+
 /** `machinedb quarantine show NODE`: which nodes it may be, and what the score of each is made of. */
 export async function runQuarantineShow(client: () => Client, argv: string[], terminal: Terminal): Promise<void> {
-  const { positionals, own } = parseFlags(argv, new Map(), { json: { type: 'boolean' } });
+  const { positionals, own } = parseFlags(argv, new Map(), {
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (own.help === true) return terminal.out(usage);
   const [node, ...more] = positionals;
-  if (node === undefined || more.length > 0)
-    throw new Failure('usage: machinedb quarantine show NODE [--json]', exitCodes.usage);
+  if (node === undefined || more.length > 0) throw new Failure(usage, exitCodes.usage);
   const { items } = await client().call('getQuarantine', { params: { node } });
   if (own.json === true) return terminal.out(JSON.stringify({ items }, null, 2));
   terminal.out(items.length === 0 ? 'nothing about it is, or was, in doubt' : items.map(doubtText).join('\n\n'));

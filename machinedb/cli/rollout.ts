@@ -5,10 +5,16 @@ import { parseFlags } from './flags.ts';
 import { plain, table } from './render.ts';
 import type { Terminal } from './run.ts';
 
+const usage = 'usage: machinedb rollout show [ROLE] [--json]';
+
 /** `machinedb rollout show [ROLE]`: how far each role's newest change is, and what stands in its way. */
 export async function runRollout(client: () => Client, argv: string[], terminal: Terminal): Promise<void> {
-  const { positionals, own } = parseFlags(argv, new Map(), { json: { type: 'boolean' } });
-  if (positionals.length > 1) throw new Failure('usage: machinedb rollout show [ROLE] [--json]', exitCodes.usage);
+  const { positionals, own } = parseFlags(argv, new Map(), {
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  if (own.help === true) return terminal.out(usage);
+  if (positionals.length > 1) throw new Failure(usage, exitCodes.usage);
   const items: Rollout[] = [];
   for (let cursor: string | undefined; ; ) {
     const page = await client().call('listRollouts', { query: { role: positionals[0], cursor } });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ApiError } from '../../shared/client.ts';
-import { describe } from './run.ts';
+import { describe, toText } from './run.ts';
 
 const b = { detail: 'not in its network', pointer: '/interfaces/eth0/addresses/b' };
 
@@ -15,4 +15,21 @@ test.each([
   ],
 ])('an error %j with %j is told with every place', (message, errors, places) => {
   expect(describe(new ApiError(400, 'invalid', message, errors))).toBe(message + places);
+});
+
+test('a list without columns tells all of each item, also what is nested in it', () => {
+  const seen = [
+    { name: 'n1', slot: 'A1', since: '2026-11-01T00:00:00Z', until: '2026-11-02T00:00:00Z' },
+    { name: 'n2', slot: 'B2', since: '2026-11-02T00:00:00Z' },
+  ];
+  expect(toText({ items: [{ kind: 'dimm', serial: 'D1', seen }] }, undefined)).toBe(`kind: dimm
+serial: D1
+seen:
+  - name: n1
+    slot: A1
+    since: 2026-11-01T00:00:00Z
+    until: 2026-11-02T00:00:00Z
+  - name: n2
+    slot: B2
+    since: 2026-11-02T00:00:00Z`);
 });

@@ -7,6 +7,7 @@ import { ApiError, type Client } from '../../shared/client.ts';
 import type { Command } from './commands.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { type Flag, flagsOf, type Parsed, parseFlags } from './flags.ts';
+import { oddQuery, oddText } from './odd.ts';
 import { outagesText } from './outages.ts';
 import { plain, table, tree } from './render.ts';
 
@@ -108,6 +109,10 @@ export async function execute(
   if (!json) for (const line of outagesText(reply)) terminal.note(line);
   if (json) terminal.out(JSON.stringify(whole, null, 2));
   else terminal.out(plans ? planText(whole as Plan) : toText(whole, command.columns));
+  const odd = json ? undefined : oddQuery(command.operation, call);
+  if (odd !== undefined)
+    for (const line of oddText(command.operation, (await callAny(client, 'listSiblings', odd)) as never))
+      terminal.note(line);
 }
 
 async function allPages(client: Client, operation: Operation, call: AnyCall, first: unknown): Promise<unknown> {
@@ -219,17 +224,22 @@ export function planText(plan: Plan): string {
   return [...nodes, `${plan.affected} node${plan.affected === 1 ? '' : 's'} ${verb}`].join('\n');
 }
 
-function toText(reply: unknown, columns: string[] | undefined): string {
+/** A reply as people read it: a list with columns as a table; without, each item with all that is in it. */
+export function toText(reply: unknown, columns: string[] | undefined): string {
   const { items, next } = (reply ?? {}) as { items?: Record<string, unknown>[]; next?: string };
   if (!Array.isArray(items)) return tree(reply);
-  const shown = columns ?? Object.keys(items[0] ?? {});
+  if (columns === undefined) return items.map((item) => tree(item)).join('\n\n');
   const text = table(
-    shown,
-    items.map((item) =>
-      shown.map((column) => (Array.isArray(item[column]) ? (item[column] as unknown[]).join(' ') : item[column])),
-    ),
+    columns,
+    items.map((item) => columns.map((column) => cell(item[column]))),
   );
   return next === undefined ? text : `${text}\n(more: --all, or --cursor ${next})`;
+}
+
+function cell(value: unknown): unknown {
+  if (Array.isArray(value)) return value.join(' ');
+  const { by, until } = (value ?? {}) as { by?: string; until?: string };
+  return by === undefined ? value : `by ${by}${until === undefined ? '' : ` until ${until}`}`;
 }
 
 /** The message for a person, with every error's place in the input. */

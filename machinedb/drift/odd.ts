@@ -39,5 +39,22 @@ export function oddOnes(sets: TraitSet[], { least, share }: { least: number; sha
       if (value !== most.value)
         odd.push({ path, majority: most.value, majority_count: most.count, of, value, count, digests });
   }
-  return odd.sort((a, b) => a.count - b.count || (a.path < b.path ? -1 : 1));
+  return withoutEchoes(odd).sort((a, b) => a.count - b.count || (a.path < b.path ? -1 : 1));
+}
+
+/** A missing part shows in each fact that all parts have ("23 x DDR5" of "24 x DDR5"): where that is all, the count alone says it. */
+function withoutEchoes(odd: Odd[]): Odd[] {
+  const counts = new Map(
+    odd
+      .filter(({ path }) => path.endsWith('.count'))
+      .map((each) => [`${each.path.slice(0, -'count'.length)} ${each.digests.join()}`, each]),
+  );
+  return odd.filter(({ path, digests, majority, value }) => {
+    for (let at = path.lastIndexOf('.'); at > 0; at = path.lastIndexOf('.', at - 1)) {
+      const parts = counts.get(`${path.slice(0, at + 1)} ${digests.join()}`);
+      const rest = majority?.startsWith(`${parts?.majority} x `) ? majority.slice(`${parts?.majority} x `.length) : '';
+      if (rest !== '' && value === `${parts?.value} x ${rest}`) return false;
+    }
+    return true;
+  });
 }

@@ -81,6 +81,25 @@ test('31 of 32 have one BIOS: the odd one is named with its value, the majority 
   expect((await ask('listSiblings', { query: {} })).items.map(({ path }) => path)).not.toContain('gpus.link.width');
 });
 
+test('a missing part is told once, by its count, and not by each fact that it shares with the others', () => {
+  const of = (dimms: number, speeds = `${dimms} x 4800`) => ({
+    'memory.dimms.count': `${dimms}`,
+    'memory.dimms.type': `${dimms} x DDR5`,
+    'memory.dimms.speed': speeds,
+  });
+  const options = { least: 5, share: 0.8 };
+  const most = { digest: 'a', count: 9, traits: of(24) };
+  const paths = (traits: Record<string, string>) =>
+    oddOnes([most, { digest: 'b', count: 1, traits }], options).map(({ path, value }) => [path, value]);
+  expect(paths(of(23))).toEqual([['memory.dimms.count', '23']]);
+  // One that is also slower is told of both.
+  expect(paths(of(23, '22 x 4800, 1 x 4400'))).toEqual([
+    ['memory.dimms.count', '23'],
+    ['memory.dimms.speed', '22 x 4800, 1 x 4400'],
+  ]);
+  expect(paths(of(24, '24 x 4400'))).toEqual([['memory.dimms.speed', '24 x 4400']]);
+});
+
 test('by role, across models', async () => {
   const ids = await Promise.all(Array.from({ length: 6 }, () => node()));
   for (const [i, id] of ids.entries()) {

@@ -4,6 +4,7 @@ import type { Input } from '../../shared/api.ts';
 import type { Reader } from '../db.ts';
 import { readGroup } from '../groups/groups.ts';
 import { keyForms, makeCursor, readCursor, toPage } from '../http/page.ts';
+import { checkNamed } from '../places/named.ts';
 import { fleetAt } from './asof.ts';
 import { health, selectNodes, toNode } from './node-view.ts';
 import { hasName, isNamed } from './search.ts';
@@ -29,7 +30,9 @@ export async function listNodes(db: Reader, query: Query): Promise<{ items: Node
   if (query.tag !== undefined) select = select.where(sql<boolean>`n.tags @> array[${query.tag}]::text[]`);
   if (query.group !== undefined) select = select.where(sql<boolean>`n.groups @> array[${query.group}]::text[]`);
   if (query.q !== undefined) select = select.where(isNamed(query.q));
-  return toPage(await select.execute(), limit, ({ id }) => id, toNode);
+  const rows = await select.execute();
+  if (rows.length === 0 && after === undefined) await checkNamed(db, query);
+  return toPage(rows, limit, ({ id }) => id, toNode);
 }
 
 async function listThen(db: Reader, query: Query, time: string, after: string | undefined, limit: number) {

@@ -8,6 +8,7 @@ import { write } from '../http/write.ts';
 import { countFindings } from '../intent/findings.ts';
 import { findingsAt } from '../nodes/findings-at.ts';
 import { alarmed, countByKind, selectFindings, toFinding } from '../nodes/node-findings.ts';
+import { checkNamed } from '../places/named.ts';
 import { readOutages } from '../watch/outages.ts';
 
 export const findingRoutes = {
@@ -40,12 +41,14 @@ export const findingRoutes = {
       );
     if (query.alarmed !== undefined) rows = rows.where(alarmed, '=', query.alarmed);
     const page = toPage(await rows.execute(), limit, ({ id }) => String(id), toFinding);
+    if (page.items.length === 0 && query.cursor === undefined) await checkNamed(db, query);
     return { ...page, sites_unreachable: await readOutages(db, query.site) };
   },
-  summarizeFindings: async ({ db }, { input: { query } }) => ({
-    items: await countByKind(db, query),
-    sites_unreachable: await readOutages(db, query.site),
-  }),
+  summarizeFindings: async ({ db }, { input: { query } }) => {
+    const items = await countByKind(db, query);
+    if (items.length === 0) await checkNamed(db, query);
+    return { items, sites_unreachable: await readOutages(db, query.site) };
+  },
   acknowledgeFinding: async (context, request) =>
     await write(context, request, async (tx) => {
       const { id } = request.input.params;

@@ -9,12 +9,14 @@ import { explainNode } from '../intent/explanation.ts';
 import { writeIntents } from '../intent/intent.ts';
 import { readIntents, readLayers } from '../intent/layers.ts';
 import { nodeForRead, nodeForWrite } from '../nodes/node-ref.ts';
+import { checkNamed, type Named } from '../places/named.ts';
 
 type Put = 'putFleetIntent' | 'putSiteIntent' | 'putRoleIntent' | 'putRackIntent' | 'putNodeIntent';
 type Delete = 'deleteFleetIntent' | 'deleteSiteIntent' | 'deleteRoleIntent' | 'deleteRackIntent' | 'deleteNodeIntent';
 
-async function read(db: Reader, subject: string, at?: string) {
+async function read(db: Reader, subject: string, at?: string, named: Named = {}) {
   const intents = await readIntents(db, [subject], at);
+  if (intents.length === 0 && at === undefined) await checkNamed(db, named);
   return {
     items: intents.map(({ section, data, seq, actor: by, reason, at: since }) => ({
       section: section as IntentSection,
@@ -67,13 +69,13 @@ export const intentRoutes = {
   getFleetIntent: ({ db }: Context, { input: { query } }) => read(db, 'fleet', query.as_of),
   putFleetIntent: (context, request) => set(context, request, 'fleet', request.input.body),
   deleteFleetIntent: (context, request) => set(context, request, 'fleet', null),
-  getSiteIntent: ({ db }, { input: { params, query } }) => read(db, `site/${params.site}`, query.as_of),
+  getSiteIntent: ({ db }, { input: { params, query } }) => read(db, `site/${params.site}`, query.as_of, params),
   putSiteIntent: (context, request) => set(context, request, `site/${request.input.params.site}`, request.input.body),
   deleteSiteIntent: (context, request) => set(context, request, `site/${request.input.params.site}`, null),
-  getRoleIntent: ({ db }, { input: { params, query } }) => read(db, `role/${params.role}`, query.as_of),
+  getRoleIntent: ({ db }, { input: { params, query } }) => read(db, `role/${params.role}`, query.as_of, params),
   putRoleIntent: (context, request) => set(context, request, `role/${request.input.params.role}`, request.input.body),
   deleteRoleIntent: (context, request) => set(context, request, `role/${request.input.params.role}`, null),
-  getRackIntent: ({ db }, { input: { params, query } }) => read(db, rackSubject(params), query.as_of),
+  getRackIntent: ({ db }, { input: { params, query } }) => read(db, rackSubject(params), query.as_of, params),
   putRackIntent: (context, request) => set(context, request, rackSubject(request.input.params), request.input.body),
   deleteRackIntent: (context, request) => set(context, request, rackSubject(request.input.params), null),
   getNodeIntent: async ({ db }, { input: { params, query } }) => {

@@ -6,8 +6,8 @@ import { firstFaults } from './faults.ts';
 import { type GoOnOptions, goOn } from './go-on.ts';
 import { identityOf } from './identity.ts';
 import { LabNode } from './lab-node.ts';
-import { makeMachine } from './machine.ts';
-import { assign, makePlaces, placedNodes } from './places.ts';
+import { type Machine, makeMachine } from './machine.ts';
+import { assign, intendCables, makePlaces, placedNodes } from './places.ts';
 
 const AT_ONCE = 8;
 
@@ -37,16 +37,21 @@ export async function runLab(options: LabOptions): Promise<void> {
   const machines = nodes.map(({ machine }) => machine);
   await makePlaces(client, machines);
   const placed = await placedNodes(client);
+  const placedNow = new Map<string, Machine>();
   let joined = 0;
   await each(nodes, AT_ONCE, async (node) => {
     if (signal.aborted) return;
     const id = await node.join();
-    if (!placed.has(id)) await assign(client, id, node.machine);
+    if (!placed.has(id)) {
+      await assign(client, id, node.machine);
+      placedNow.set(id, node.machine);
+    }
     await node.open();
     joined += 1;
     if (joined % 100 === 0 && joined < nodes.length) say(`${joined} of ${nodes.length} machines have joined`);
   });
   if (signal.aborted) return;
+  await intendCables(client, placedNow);
   const racks = new Set(machines.map(({ place: { site, rack } }) => `${site} ${rack}`)).size;
   say(`${nodes.length} machines in ${racks} racks are there. What is different in them:`);
   for (const { machine, faults } of nodes)

@@ -1,5 +1,5 @@
 import type { Client } from '../../shared/client.ts';
-import type { Machine } from './machine.ts';
+import { type Machine, neighbor } from './machine.ts';
 import { models } from './models.ts';
 import { FEED_W, FEEDS, RACK_HEIGHT } from './place.ts';
 
@@ -53,4 +53,27 @@ export async function assign(client: Client, node: string, { place }: Machine): 
       reason: 'a machine of the lab',
     },
   });
+}
+
+/** Rows that one write takes. */
+const ROWS = 10_000;
+
+/** Intends the cables of these nodes, and says where the machines at their switch ports stand, as whoever plans racks would. */
+export async function intendCables(client: Client, machines: Map<string, Machine>): Promise<void> {
+  const ends = [...machines].flatMap(([node, { place, sections }]) =>
+    Object.keys(sections.lldp!).map((nic, side) => {
+      const { system_name, port_id } = Object.values(neighbor(place, side))[0]!;
+      return { node, nic, place, at: { switch: system_name, port: port_id } };
+    }),
+  );
+  for (let i = 0; i < ends.length; i += ROWS) {
+    const some = ends.slice(i, i + ROWS);
+    const cables = some.map(({ node, nic, at }) => ({ node, nic, ...at }));
+    await client.call('putCables', { query: {}, body: { items: cables } });
+    const places = some.map(({ at, place: { site, rack, unit, model } }) => ({
+      ...at,
+      ...{ site, rack, unit, height: model.height },
+    }));
+    await client.call('putPortPlaces', { query: {}, body: { items: places } });
+  }
 }
