@@ -46,6 +46,28 @@ test('100: a full queue refuses, and says when to come again', async () => {
   expect(await first).toBe('a');
 });
 
+test('what comes within the spacing shares a batch; the first goes at once, and so does a full batch', async () => {
+  const batches: string[][] = [];
+  const batcher = createBatcher<string, string>({
+    ...base,
+    spacingMs: 300,
+    run: async (items) => {
+      batches.push(items);
+      return items;
+    },
+  });
+  const start = performance.now();
+  await batcher.put('a');
+  expect(performance.now() - start).toBeLessThan(250);
+  const later = ['b', 'c'].map((item) => batcher.put(item));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  later.push(batcher.put('d'));
+  await Promise.all(later);
+  expect(performance.now() - start).toBeGreaterThan(295);
+  await Promise.all(['e', 'f', 'g', 'h'].map((item) => batcher.put(item)));
+  expect(batches).toEqual([['a'], ['b', 'c', 'd'], ['e', 'f', 'g'], ['h']]);
+});
+
 test('the next batch is begun before the answers of the one before are given', async () => {
   const told: string[] = [];
   const batcher = createBatcher<string, string>({

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../http/problem.ts';
 
 export interface Batcher<Item, Result> {
@@ -12,6 +13,8 @@ export interface BatcherOptions<Item, Result> {
   size: number;
   /** Items at most that wait. */
   waiting: number;
+  /** Shortest time from the beginning of a batch to that of the next, unless that is full already: what comes meanwhile shares it. */
+  spacingMs?: number;
   /** Items with the same key never share a batch. */
   keyOf: (item: Item) => string;
   /** Does a batch; an item's own failure is its result, so that it harms no other. */
@@ -50,11 +53,16 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
       return () => {};
     }
   };
+  let begun = Number.NEGATIVE_INFINITY;
+  const restMs = () => (queue.length >= options.size ? 0 : begun + (options.spacingMs ?? 0) - performance.now());
   const work = async () => {
     while (queue.length > 0) {
+      const rest = restMs();
+      if (rest > 0) await sleep(rest);
+      begun = performance.now();
       const answer = await runBatch(takeBatch(queue, options));
       // The next batch is on its way to the database while this one's answers are written.
-      if (queue.length > 0) setImmediate(answer);
+      if (queue.length > 0 && restMs() <= 0) setImmediate(answer);
       else answer();
     }
     working = undefined;

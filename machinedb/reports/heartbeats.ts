@@ -12,6 +12,8 @@ const BEATS_PER_SECOND = 3000;
 const COUNT_EVERY_MS = 10_000;
 const BATCH = 2000;
 const WAITING = 50_000;
+/** Each batch costs as much as 30 beats in it: at 3,000 beats a second, those of 5 ms share one. */
+const SPACING_MS = 5;
 
 export interface Heartbeats {
   /** Records a beat by PostgreSQL's clock and says when the next is due. Throws for a revoked node. */
@@ -64,6 +66,7 @@ export function createHeartbeats(db: Db, options: HeartbeatOptions): Heartbeats 
   const batcher = createBatcher<Item, HeartbeatReply>({
     size: BATCH,
     waiting: WAITING,
+    spacingMs: SPACING_MS,
     keyOf: ({ node }) => node,
     async run(items) {
       const { baseMs, leaseMs } = pace(options.intervalMs, live);
