@@ -42,7 +42,8 @@ beforeAll(async () => {
   const taps = [site.network.tap(), site.network.wire(topOfRack.name, 'swp1')];
   topOfRack.start(topOfRackConf('swp1'));
   const machine: Installed = {
-    ...{ disk: installedDisk(site, 'bgp', 'trixie', {}), suite: 'trixie', serial: 'BGP-1' },
+    ...(await installedDisk(site, 'bgp', 'trixie', {})),
+    serial: 'BGP-1',
     macs: ['52:54:00:4d:07:01', '52:54:00:4d:08:01'],
   };
   guest = powerOnInstalled(site, machine, taps);

@@ -28,8 +28,8 @@ const intend = (network: object) => rack.intend('fabric', 'network', { confirm_w
 beforeAll(async () => {
   rack = await openRack();
   const { site } = rack;
-  const disk = installedDisk(site, 'breakage', 'bookworm', {});
-  machine = { disk, suite: 'bookworm', serial: 'BREAK-1', macs: ['52:54:00:4d:05:01', '52:54:00:4d:06:01'] };
+  const installed = await installedDisk(site, 'breakage', 'bookworm', {});
+  machine = { ...installed, serial: 'BREAK-1', macs: ['52:54:00:4d:05:01', '52:54:00:4d:06:01'] };
   taps = [site.network.tap(), site.network.tap()];
   guest = powerOnInstalled(site, machine, taps);
   // The first change, of a machine that is still booting, has the rack's longer time.

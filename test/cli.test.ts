@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { startHarness } from './harness.ts';
-import { machinedb, root, runProgram, settingsFor } from './program.ts';
+import { machinedb, root, runProgram, settingsFor, surroundings } from './program.ts';
 
 const harness = await startHarness();
 const [daemon] = harness.daemons;
@@ -155,7 +155,7 @@ test('a secret comes from a file, never from a flag, and is not shown', async ()
 
 test('events are followed through a restart of the daemon until interrupted, which is 130', async () => {
   const child = spawn(command, ['events', '--follow', '--json'], {
-    env: { PATH: process.env.PATH ?? '', ...settingsFor(daemon) },
+    env: { ...surroundings, ...settingsFor(daemon) },
   });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -183,7 +183,7 @@ test('events are followed through a restart of the daemon until interrupted, whi
 
 test('what happens while a follower is cut off, before it saw anything, reaches it all the same', async () => {
   const child = spawn(command, ['events', '--follow', '--json'], {
-    env: { PATH: process.env.PATH ?? '', ...settingsFor(daemon) },
+    env: { ...surroundings, ...settingsFor(daemon) },
   });
   let text = '';
   let notes = '';

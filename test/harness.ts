@@ -8,6 +8,7 @@ import pg from 'pg';
 import { type Connection, connect, readConnection } from '../machinedb/cli/connect.ts';
 import type { Call, Operation, Reply } from '../shared/api.ts';
 import type { CallHeaders, Client } from '../shared/client.ts';
+import { surroundings } from './program.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -96,7 +97,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
 
 /** Settings of the tests' daemons. */
 export const defaults = {
-  PATH: process.env.PATH ?? '',
+  ...surroundings,
   MACHINEDB_HEARTBEAT_MS: '1000',
   MACHINEDB_TASK_MS: '200',
   MACHINEDB_LOG: 'info',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { connect, readConnection } from '../machinedb/cli/connect.ts';
 import type { Client } from '../shared/client.ts';
-import { root, runProgram } from './program.ts';
+import { root, runProgram, surroundings } from './program.ts';
 
 const state = mkdtempSync(join(tmpdir(), 'machinedb-lab-'));
 const ends: (() => Promise<unknown>)[] = [];
@@ -22,7 +22,7 @@ afterAll(async () => {
 /** What npm start -- --lab N runs. */
 function startLab(machines: number) {
   const env = {
-    PATH: process.env.PATH,
+    ...surroundings,
     MACHINEDB_STATE: state,
     MACHINEDB_LISTEN: '127.0.0.1:0',
     MACHINEDB_TASK_MS: '200',

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { DaemonProcess } from './harness.ts';
-import { root } from './program.ts';
+import { root, surroundings } from './program.ts';
 
 /** A relay as a process of its own; agents and simulated nodes reach it as they reach a daemon. */
 export interface RelayProcess extends Pick<DaemonProcess, 'url' | 'connection'> {
@@ -44,7 +44,7 @@ export async function startRelayProcess(
   const [program, ...words] = [...inside, process.execPath, join(root, 'machinedb/cli/main.ts'), ...args];
   const child = spawn(program!, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '' },
+    env: surroundings,
   });
   const log: string[] = [];
   const said = new Map<string, PromiseWithResolvers<string>>(

@@ -57,7 +57,12 @@ const log = {
 const postgres = await startOwnPostgres({ state: state.directory, shared, log, path: process.env.PATH ?? '' });
 const vitest = spawn('vitest', ['run', ...only], {
   stdio: 'inherit',
-  env: { ...process.env, TEST_DATABASE_URL: postgres.url },
+  env: {
+    ...process.env,
+    TEST_DATABASE_URL: postgres.url,
+    // A run starts hundreds of daemons and commands: what Node.js has compiled for the first of them the others load (Node.js, module.enableCompileCache).
+    NODE_COMPILE_CACHE: join(process.cwd(), 'node_modules/.cache/machinedb/compiled'),
+  },
 });
 // The terminal's Ctrl-C reaches vitest too; the database is stopped after it.
 process.on('SIGINT', () => {});

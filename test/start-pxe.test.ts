@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { openNetwork } from './lab/network.ts';
-import { root, runProgram } from './program.ts';
+import { root, runProgram, surroundings } from './program.ts';
 
 const start = join(root, 'machinedb/start.ts');
 
@@ -27,7 +27,7 @@ test('npm start -- --pxe INTERFACE serves the network of that interface, and lea
   url.pathname = `/${database}`;
   const run = async () => {
     const child = spawn(network.inside[0]!, [...network.inside.slice(1), process.execPath, start, '--pxe', 'br0'], {
-      env: { PATH: process.env.PATH ?? '', MACHINEDB_STATE: join(directory, 'state'), DATABASE_URL: url.toString() },
+      env: { ...surroundings, MACHINEDB_STATE: join(directory, 'state'), DATABASE_URL: url.toString() },
       cwd: root,
     });
     let text = '';

@@ -1,5 +1,5 @@
-// Builds the root file systems of the releases of Debian for the network lab, unless nothing that goes into them has changed,
-// and prints their folder. Started under a lock by roots(). The agent is put in later: it changes more often.
+// Builds the root file system of a release of Debian for the network lab, unless nothing that goes into it has changed, and prints
+// its folder. Started under a lock by rootOf(). The agent is put in later: it changes more often.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -24,6 +24,8 @@ const cache = join(root, 'node_modules/.cache/machinedb/roots');
 const include = ['netplan.io', 'ifupdown', 'isc-dhcp-client'];
 const bgp: Partial<Record<Suite, string[]>> = { trixie: ['frr', 'frr-pythontools'] };
 const BYTES = 2 * 1024 ** 3;
+/** How a kernel's payload begins → what unpacks it. */
+const unpackers = { fd377a585a: 'xz', '28b52ffd': 'zstd' };
 
 const hash = createHash('sha256').update(readFileSync(import.meta.filename));
 for (const file of globSync('images/base-os/**/*', { cwd: root, withFileTypes: true }).sort((a, b) =>
@@ -31,15 +33,19 @@ for (const file of globSync('images/base-os/**/*', { cwd: root, withFileTypes: t
 ))
   if (file.isFile()) hash.update(readFileSync(join(file.parentPath, file.name)));
 const directory = join(cache, hash.digest('hex').slice(0, 16));
-const suites = Object.keys(packagesOf) as Suite[];
-if (suites.some((suite) => !existsSync(join(directory, suite, 'built')))) {
-  rmSync(cache, { recursive: true, force: true });
-  for (const suite of suites) build(suite, join(directory, suite));
+const suite = process.argv[2] as Suite;
+if (!(suite in packagesOf)) throw new Error(`the release ${suite} is none of ${Object.keys(packagesOf).join(', ')}`);
+const out = join(directory, suite);
+if (!existsSync(join(out, 'built'))) {
+  for (const other of globSync('*', { cwd: cache }).map((name) => join(cache, name)))
+    if (other !== directory) rmSync(other, { recursive: true, force: true });
+  build(suite, out);
 }
-process.stdout.write(directory);
+process.stdout.write(out);
 
 function build(suite: Suite, out: string): void {
   const tree = join(out, 'root');
+  rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const agent = join(out, 'no-agent');
   writeFileSync(agent, '#!/bin/sh\nexit 1\n');
@@ -47,7 +53,7 @@ function build(suite: Suite, out: string): void {
   const packages = [...include, ...(bgp[suite] ?? [])];
   // The lab brings an initramfs of its own.
   buildRoot({ root: tree, agent, name: `base-os-${suite}`, suite, include: packages, initramfs: false, log });
-  copyFileSync(join(tree, 'vmlinuz'), join(out, 'vmlinuz'));
+  writeFileSync(join(out, 'vmlinux'), kernelIn(readFileSync(join(tree, 'vmlinuz'))));
   makeInitrd(tree, join(out, 'initrd.img'));
   makeDisk(tree, join(out, 'root.img'));
   log('ifupdown2');
@@ -89,4 +95,19 @@ function makeInitrd(tree: string, initrd: string): void {
   execFileSync('chroot', [tree, 'mkinitramfs', '-d', '/lab-initramfs', '-o', '/lab-initrd', version!]);
   copyFileSync(join(tree, 'lab-initrd'), initrd);
   for (const path of [folder, join(tree, 'lab-initrd')]) rmSync(path, { recursive: true });
+}
+
+/**
+ * The kernel in a bzImage, as an ELF file: QEMU starts it by its PVH entry, and no emulated processor has to unpack it, which is
+ * half of what a kernel does until its first process (Documentation/arch/x86/boot.rst, payload_offset and payload_length).
+ */
+function kernelIn(image: Buffer): Buffer {
+  const begin = (image.readUInt8(0x1f1) + 1) * 512 + image.readUInt32LE(0x248);
+  // The last four bytes say how long it will be.
+  const payload = image.subarray(begin, begin + image.readUInt32LE(0x24c) - 4);
+  const [, unpacker] =
+    Object.entries(unpackers).find(([magic]) => payload.toString('hex', 0, magic.length / 2) === magic) ?? [];
+  if (unpacker === undefined)
+    throw new Error(`a kernel that begins with ${payload.toString('hex', 0, 6)} is packed by none of ours`);
+  return execFileSync(unpacker, ['-dc'], { input: payload, maxBuffer: 256 * 1024 ** 2 });
 }

@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { Suite } from '../../images/base-os/packages.ts';
 import { agentExecutable } from '../program.ts';
 import { type Guest, startGuest } from './qemu.ts';
@@ -24,14 +25,15 @@ export interface Recipe {
 }
 
 /** A disk with an installed Debian: the golden image's system, this agent, and which server is its own. */
-export function installedDisk(
+export async function installedDisk(
   site: Site,
   name: string,
   suite: Suite,
   { files = {}, remove = [], ifupdown2 }: Recipe,
-): string {
+): Promise<Pick<Installed, 'disk' | 'folder'>> {
   const disk = join(site.directory, name);
-  execFileSync('cp', ['--sparse=always', join(roots(), suite, ifupdown2 ? 'ifupdown2.img' : 'root.img'), disk]);
+  const folder = await rootOf(suite);
+  execFileSync('cp', ['--sparse=always', join(folder, ifupdown2 ? 'ifupdown2.img' : 'root.img'), disk]);
   const [daemon] = site.harness.daemons;
   const config = JSON.stringify({ server: daemon.url, pins: daemon.pins });
   const work = mkdtempSync(join(tmpdir(), 'machinedb-disk-'));
@@ -56,7 +58,7 @@ export function installedDisk(
   } finally {
     rmSync(work, { recursive: true });
   }
-  return disk;
+  return { disk, folder };
 }
 
 function put(from: string, path: string, mode: string): string[] {
@@ -81,7 +83,8 @@ const masked = [
 /** MACs of its two ports, and its serial number. */
 export interface Installed {
   disk: string;
-  suite: Suite;
+  /** Where its release's kernel is. */
+  folder: string;
   macs: [string, string];
   serial: string;
 }
@@ -93,8 +96,7 @@ const idle = [
 ];
 
 /** Its ports are enp0s16 (virtio_net) and enp0s17 (e1000e). */
-export function powerOnInstalled(site: Site, { disk, suite, macs, serial }: Installed, taps: string[]): Guest {
-  const folder = join(roots(), suite);
+export function powerOnInstalled(site: Site, { disk, folder, macs, serial }: Installed, taps: string[]): Guest {
   const net = (i: number, model: string) => [
     `-netdev tap,id=n${i},ifname=${taps[i]},script=no,downscript=no`,
     `-device ${model},netdev=n${i},mac=${macs[i]},addr=0x1${i},romfile=`,
@@ -105,7 +107,7 @@ export function powerOnInstalled(site: Site, { disk, suite, macs, serial }: Inst
     ...[...net(0, 'virtio-net-pci'), ...net(1, 'e1000e')],
     `-drive file=${disk},if=none,id=d0,format=raw,cache=unsafe -device virtio-blk-pci,drive=d0,serial=${serial}`,
     `-qmp unix:${disk}.qmp,server=on,wait=off`,
-    `-kernel ${join(folder, 'vmlinuz')} -initrd ${join(folder, 'initrd.img')}`,
+    `-kernel ${join(folder, 'vmlinux')} -initrd ${join(folder, 'initrd.img')}`,
   ].flatMap((line) => line.split(' '));
   const append = [
     'root=LABEL=machinedb-root console=ttyS0,115200 quiet net.ifnames=1 panic=10 mitigations=off audit=0 fsck.mode=skip',
@@ -129,16 +131,23 @@ export async function setCable({ disk }: Installed, port: number, isIn: boolean)
   socket.destroy();
 }
 
-let built: string | undefined;
+const built = new Map<Suite, Promise<string>>();
 
-/** Folder of the releases' root file systems; built once. */
-function roots(): string {
-  if (built !== undefined) return built;
+/** Folder of a release's root file system; built once, which takes most of a minute. */
+export function rootOf(suite: Suite): Promise<string> {
+  const known = built.get(suite) ?? buildRoot(suite);
+  built.set(suite, known);
+  return known;
+}
+
+async function buildRoot(suite: Suite): Promise<string> {
   mkdirSync(cache, { recursive: true });
-  const build = [process.execPath, join(import.meta.dirname, 'build-roots.ts')];
-  built = execFileSync('flock', [join(cache, 'roots.lock'), ...build], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
-  return built;
+  const build = [process.execPath, join(import.meta.dirname, 'build-roots.ts'), suite];
+  // Test files run beside each other: one builds, the others wait.
+  const child = spawn('flock', [join(cache, `root-${suite}.lock`), ...build], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  const folder = await text(child.stdout);
+  const [code] = await ended;
+  if (code !== 0) throw new Error(`the root of ${suite} was not built: what it said is above`);
+  return folder;
 }
