@@ -42,8 +42,11 @@ export async function beginNews(db: Db | Tx): Promise<void> {
  */
 export async function clearNews(tx: Tx, keepMs: number): Promise<void> {
   await beginNews(tx);
+  // Only when there is something to forget: it reads all changes.
   await sql`
-    update node_change_life set since = mark, mark = pg_snapshot_xmin(pg_current_snapshot()), mark_at = now()
-    where mark_at <= now() - make_interval(secs => ${keepMs / 1000})`.execute(tx);
-  await sql`delete from node_change where changed < (select since from node_change_life)`.execute(tx);
+    with moved as (
+      update node_change_life set since = mark, mark = pg_snapshot_xmin(pg_current_snapshot()), mark_at = now()
+      where mark_at <= now() - make_interval(secs => ${keepMs / 1000}) returning since
+    )
+    delete from node_change where changed < (select since from moved)`.execute(tx);
 }

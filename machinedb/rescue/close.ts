@@ -15,9 +15,7 @@ export async function closeRescue(tx: Tx, node: string, actor: string, reason: s
 /** Background task: rescues whose time is over are on record as ended. What they allowed ended when the time did. */
 export async function closeExpired(tx: Tx): Promise<void> {
   const { rows } = await sql<{ id: string }>`
-    select id from node where rescue_until <= clock_timestamp() order by id limit ${AT_ONCE} for update skip locked`.execute(
-    tx,
-  );
+    select id from node where rescue_until <= now() order by id limit ${AT_ONCE} for update skip locked`.execute(tx);
   const closed = await forget(
     tx,
     rows.map(({ id }) => id),

@@ -14,6 +14,7 @@ import { memoryOf } from './processor.ts';
 import { makeCertificate } from './yardstick.ts';
 
 const ROUNDS = 5;
+const UNCHANGED = 25;
 
 /** The Ansible inventory of a seeded fleet: cold, kept, unchanged, fresh after a change, and as it was. */
 export async function fleetInventory(harness: Harness, { db }: Seeded): Promise<void> {
@@ -44,12 +45,13 @@ export async function fleetInventory(harness: Harness, { db }: Seeded): Promise<
   show('the rows of lists by node-postgres, as JSON', cold.rows, 'ms');
   showRatio('cold / rows (aim 1.5)', cold.inventory, cold.rows);
   show('memory that the daemon has more after it (aim 500)', memory, 'MB');
-  await againstNginx(daemon(), etag, bytes);
+  await againstNginx(daemon(), bytes);
+  await unchanged(daemon(), etag);
   await afterChange(harness);
   await inThePast(daemon(), cold.inventory);
 }
 
-async function againstNginx(daemon: DaemonProcess, etag: string, bytes: number): Promise<void> {
+async function againstNginx(daemon: DaemonProcess, bytes: number): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'machinedb-bench-'));
   const { key, cert } = await makeCertificate();
   for (const [name, text] of Object.entries({ key, cert, 'body.json': Buffer.alloc(bytes, 'x') }))
@@ -66,16 +68,21 @@ async function againstNginx(daemon: DaemonProcess, etag: string, bytes: number):
     const warm = await alternate(ROUNDS, {
       kept: async () => (await inventory(daemon)).whole,
       file: async () => (await file()).whole,
-      unchanged: async () => (await inventory(daemon, etag)).whole,
     });
     show('kept body', warm.kept, 'ms');
     show('a file of its size by nginx, TLS', warm.file, 'ms');
     showRatio('kept / nginx (aim 1.5)', warm.kept, warm.file);
-    show('304 (aim 5)', warm.unchanged, 'ms');
   } finally {
     await nginx.close();
     rmSync(directory, { recursive: true });
   }
+}
+
+/** By themselves, as one who asks again and again: behind a whole body both sides first clear it away. */
+async function unchanged(daemon: DaemonProcess, etag: string): Promise<void> {
+  const took: number[] = [];
+  for (let i = 0; i < UNCHANGED; i++) took.push((await inventory(daemon, etag)).whole);
+  show('304 (aim 5)', took, 'ms');
 }
 
 /** The other daemon is asked, which did not see the change itself. */

@@ -2,7 +2,7 @@ import { type Harness, startHarness } from '../harness.ts';
 import { fleetIntent } from './fleet-intent.ts';
 import { fleetInventory } from './fleet-inventory.ts';
 import { fleetLists } from './fleet-lists.ts';
-import { fleetOperations, type Operations } from './fleet-operations.ts';
+import { fleetOperations } from './fleet-operations.ts';
 import { fleetRegister } from './fleet-register.ts';
 import { type Seeded, seedFleet } from './fleet-seed.ts';
 import { fleetSessions } from './fleet-sessions.ts';
@@ -18,22 +18,16 @@ const environment = {
   MACHINEDB_TASK_MS: '5000',
 };
 
-interface Run {
-  size: number;
-  /** What operations cost in a small fleet. */
-  small: Operations | undefined;
-}
-
-type Part = (harness: Harness, seeded: Seeded, run: Run) => Promise<unknown>;
+type Part = (harness: Harness, seeded: Seeded, size: number) => Promise<unknown>;
 
 /** In an order in which none disturbs the next: the last two change the fleet. */
 const parts: Record<string, Part> = {
-  operations: (harness, seeded, { small }) => fleetOperations(harness, seeded, small),
+  operations,
   inventory: fleetInventory,
-  lists: (harness, _seeded, { size }) => fleetLists(harness, size),
+  lists: (harness, _seeded, size) => fleetLists(harness, size),
   sessions: fleetSessions,
   intent: fleetIntent,
-  register: (harness, seeded, { size }) => fleetRegister(harness, seeded, size),
+  register: (harness, seeded, size) => fleetRegister(harness, seeded, size),
 };
 
 /** A fleet of `size` nodes: what its inventory, lists, intents, registrations and sessions cost. */
@@ -47,15 +41,19 @@ export const fleetParts = Object.fromEntries(
 );
 
 async function measure(names: string[], size: number): Promise<void> {
-  const compared = names.includes('operations') && size > SMALL;
-  const small = compared ? await withFleet(SMALL, (harness, seeded) => fleetOperations(harness, seeded)) : undefined;
   await withFleet(size, async (harness, seeded) => {
     for (const name of names) {
       const started = performance.now();
-      await parts[name]!(harness, seeded, { size, small });
+      await parts[name]!(harness, seeded, size);
       console.log(`  ${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
     }
   });
+}
+
+async function operations(harness: Harness, seeded: Seeded, size: number): Promise<void> {
+  const fleet = { harness, seeded, size };
+  if (size <= SMALL) return await fleetOperations(fleet);
+  await withFleet(SMALL, (other, few) => fleetOperations(fleet, { harness: other, seeded: few, size: SMALL }));
 }
 
 async function withFleet<Result>(
