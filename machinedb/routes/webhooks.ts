@@ -100,7 +100,8 @@ export const webhookRoutes = {
       (row) => toView(row, feed.epoch, caller),
     );
   },
-  getWebhook: async ({ db, feed }, { input: { params }, caller }) => toView(await read(db, params.webhook), feed.epoch, caller),
+  getWebhook: async ({ db, feed }, { input: { params }, caller }) =>
+    toView(await read(db, params.webhook), feed.epoch, caller),
   putWebhook: (context, request) =>
     write(context, withoutKey(request), async (tx) => {
       const name = request.input.params.webhook;
@@ -116,7 +117,12 @@ export const webhookRoutes = {
         .returning('name')
         .executeTakeFirst();
       const shown = made === undefined && secret === undefined ? {} : await storeSecret(tx, context, name, secret);
-      const event = { kind: 'webhook.put', subject: `webhook/${name}`, actor: who, data: { url: withoutPath(url), kinds } };
+      const event = {
+        kind: 'webhook.put',
+        subject: `webhook/${name}`,
+        actor: who,
+        data: { url: withoutPath(url), kinds },
+      };
       const written = await append(tx, [], [event]);
       // One that is new begins behind the event that made it.
       const next = made === undefined ? values : { cursor: written.events[0]!.seq };
