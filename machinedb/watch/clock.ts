@@ -43,7 +43,10 @@ export function openClock(log: Pick<Logger, 'warn'>, monotonic: () => number): C
       log.warn(
         { jump_s: seconds },
         `PostgreSQL's clock jumped by ${seconds} s, or this machine stood still, or another server answers: nobody is called ` +
-          'unreachable before two leases are over; what ends at a time (slots, rescues, join tokens, acknowledgements) ends by the new one',
+          'unreachable before two leases are over; what ends at a time (slots, rescues, join tokens, acknowledgements) ends by the new one' +
+          (jump > 0
+            ? ''
+            : "; the feed's times stand still until that clock has passed the last of them (machinedb_feed_ahead_seconds)"),
       );
       return true;
     },

@@ -50,6 +50,7 @@ export function createMetrics(): Metrics {
       }>`select count(*) as count, (select silent_since is not null from fleet) as silent from node_now where reachable is false`.execute(
         db,
       );
+      const ahead = await feedAhead(db);
       const sites = await db
         .selectFrom('site')
         .leftJoin('site_outage', 'site_outage.site', 'site.name')
@@ -91,6 +92,12 @@ export function createMetrics(): Metrics {
           '1 while a site is silent as a whole',
           sites.map(({ name, silent }) => [`{site="${name}"}`, Number(silent)]),
         ),
+        metric(
+          'machinedb_feed_ahead_seconds',
+          'gauge',
+          "How far the feed's times are ahead of PostgreSQL's clock, which was turned back; until it is 0 they stand still",
+          [['', ahead]],
+        ),
         metric('machinedb_fleet_silent', 'gauge', '1 while no node at all is heard', [['', Number(rows[0]!.silent)]]),
         metric(
           'machinedb_findings',
@@ -107,6 +114,15 @@ export function createMetrics(): Metrics {
       ].join('');
     },
   };
+}
+
+async function feedAhead(db: Db): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    select greatest(0, extract(epoch from max(at) - clock_timestamp()))::float8 as seconds from (
+      (select at from revision order by seq desc limit 1) union all (select at from event order by seq desc limit 1)) as newest`.execute(
+    db,
+  );
+  return rows[0]!.seconds;
 }
 
 function metric(name: string, type: string, help: string, samples: [string, number][]): string {
