@@ -125,7 +125,15 @@ test('a rack is named with its site where several have its name, and printed for
   await ask('putSite', { params: { site: 'ams' }, body: {} });
   await ask('putRack', { params: { site: 'ams', rack: 'r12' }, body: { height: 2 } });
   await expect(rack('show', 'r12')).rejects.toThrow('there is a rack r12 in several sites (ams, ber): say SITE/r12');
-  expect(await rack('show', 'ams/r12')).toContain('rack r12 of site ams: 2 units');
+  const line = '-'.repeat(36);
+  expect((await rack('show', 'ams/r12')).split('\n')).toEqual([
+    'rack r12 of site ams: 2 units',
+    '',
+    `     front${' '.repeat(39)}rear (seen from behind)`,
+    ...[`     +${line}+      +${line}+`],
+    ...[2, 1].map((unit) => `  ${unit}  |${' '.repeat(36)}|      |${' '.repeat(36)}|`),
+    ...[`     +${line}+      +${line}+`],
+  ]);
   await expect(rack('show', 'r99')).rejects.toThrow('there is no rack "r99": machinedb rack list shows them');
   for (const wrong of [
     ['show'],
