@@ -112,6 +112,8 @@ test('what a backup that was cut off left behind is in nobody’s way', async ()
   writeFileSync(`${file}.part`, 'half of a backup');
   await backUp(client, file, Date.now());
   expect(existsSync(`${file}.part`)).toBe(false);
+  // Its transaction, which only read, is over.
+  await client.query(`insert into site (name) values ('after')`);
   await checkBackup(file);
 });
 

@@ -146,6 +146,32 @@ test('a rack is named with its site where several have its name, and printed for
   await ask('deleteRack', { params: { site: 'ams', rack: 'r12' }, query: {} });
 });
 
+test('things of one name in two sites do not know each other', async () => {
+  await put('twin', { height: 4 });
+  await feed('T', { rating_w: 100 }, 'twin');
+  const twin = { kind: 'switch', rack: 'twin', unit: 2 };
+  const inAms = { params: { site: 'ams', rack: 'twin' }, query: {} };
+  await ask('putSite', { params: { site: 'ams' }, body: {} });
+  await ask('putRack', { ...inAms, body: { height: 4 } });
+  await ask('putFeed', { params: { site: 'ams', feed: 'T' }, query: { rack: 'twin' }, body: { rating_w: 1 } });
+  await ask('putFeed', {
+    params: { site: 'ams', feed: 'U' },
+    query: { rack: 'twin' },
+    body: { rating_w: 1, upstream: 'T' },
+  });
+  await ask('putDevice', { params: { site: 'ams', device: 'tor' }, body: { ...twin, feeds: ['T'] } });
+  const before = await ask('getRack', inAms);
+  expect(before.items).toMatchObject([{ name: 'tor', unit: 2, feeds: ['T'] }]);
+  await device('tor', twin);
+  await device('tor', { ...twin, unit: 3 });
+  expect(await ask('getRack', inAms)).toEqual(before);
+  const gone = { params: { site: 'ber', rack: 'twin', device: 'tor', feed: 'T' }, query: { rack: 'twin' } };
+  await ask('deleteDevice', gone);
+  await ask('deleteFeed', gone);
+  await ask('deleteRack', gone);
+  expect(await ask('getRack', inAms)).toEqual(before);
+});
+
 test('what is drawn from, stood on or stood in does not go', async () => {
   const gone = async (operation: 'deleteFeed' | 'deleteDevice' | 'deleteRack' | 'deleteRoom', params: object) =>
     await ask(operation, { params: { site: 'ber', ...params }, query: { rack: 'r12' } });
