@@ -14,7 +14,7 @@ test('81: escape sequences of a vendor string are shown, not obeyed', () => {
 });
 
 test('what is not there is an empty item', () => {
-  expect(tree([{ x: 1 }, null, []])).toBe('- x: 1\n- \n- ');
+  expect(tree([{ x: 1, y: null }, null, 'text', []])).toBe('- x: 1\n  y: \n- \n- text\n- ');
   expect(tree(null)).toBe('');
 });
 

@@ -59,7 +59,7 @@ test('what cannot be served is refused where settings are read, by its cause', (
   ]);
 });
 
-test('a server that nobody listens at is named with the cause, also where a name has several addresses', async () => {
+test('a server that nobody listens at is named with the cause', async () => {
   const Client = writerClient(new Servers('postgresql://u@localhost:1/db'), { connectMs: 5_000, silenceMs: 5_000 });
   await expect(new Client().connect()).rejects.toMatchObject({
     code: '08006',
