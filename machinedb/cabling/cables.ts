@@ -33,7 +33,7 @@ export async function storeCables(tx: Tx, items: CableItem[], actor: string): Pr
       .map(({ i }) => [i, `there is no node "${items[i]!.node}" by id or intended FQDN`]),
   );
   const ids = new Map(rows.map(({ i, id }) => [i, id!]));
-  const nodes = [...new Set(ids.values())].sort();
+  const nodes = [...new Set(ids.values())];
   const known = JSON.stringify(items.map((item, i) => ({ ...item, i, node: ids.get(i), nic: nicKey(item.nic) })));
   await sql`select from node where id = any (${nodes}::uuid[]) order by id for update`.execute(tx);
   await sql`

@@ -99,6 +99,10 @@ test('a missing cable, a missing port and a silent node are told apart', async (
       message: 'd reports no LLDP, so nobody knows where eth0 is: wanted port Ethernet5 of switch sw1',
     },
   ]);
+  const { items } = await ask('listFindings', { query: { section: 'cabling' } });
+  expect(items.map(({ kind, severity }) => `${kind} ${severity}`).sort()).toEqual([
+    ...['missing warning', 'missing warning', 'unknown info'],
+  ]);
   // What compares wanted with observed leaves findings of cables alone.
   await ask('assignNode', { params: { node: c }, body: { tags: ['x'], reason: 'test' } });
   expect(await findings()).toHaveLength(3);

@@ -16,8 +16,14 @@ import type { Terminal } from './run.ts';
 // The commands that write many rows at once, from a file or from the command line.
 const { ask, node, now } = await withIntents();
 /** As over HTTP: a query is text, and the API's schemas read what comes. */
+const keys: (string | undefined)[] = [];
 const client = {
-  call: async (operation: Operation, { query = {}, body, ...rest }: { query?: object; body?: unknown }) => {
+  call: async (
+    operation: Operation,
+    { query = {}, body, ...rest }: { query?: object; body?: unknown },
+    { idempotencyKey }: { idempotencyKey?: string } = {},
+  ) => {
+    keys.push(idempotencyKey);
     const row = api[operation] as Row;
     const text = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, `${value}`]]));
     return await ask(operation as never, {
@@ -116,6 +122,21 @@ test('moves are previewed, and need a reason and either nodes or a file', async 
     done('a\n  /placement/unit: (none) -> 3\n1 node changed'),
   );
   expect((await now(a!)).unit).toBe(3);
+});
+
+test('a write has a key, so that it can be sent again when its reply was lost; what only looks has none', async () => {
+  const key = expect.stringMatching(/^[0-9a-f-]{36}$/);
+  const items = '[{"node":"a","tags":["k"]}]';
+  keys.splice(0);
+  await run(runCabling, ['cable', 'put', 'a', 'eth9', 'sw9', 'p9', '--dry-run']);
+  await run(runCabling, ['cable', 'put', 'a', 'eth9', 'sw9', 'p9']);
+  await ask('deleteCable', { query: { node: 'a', nic: 'eth9' } });
+  await run(runMove, ['a=2', '--reason', 'x', '--dry-run']);
+  await run(runMove, ['a=3', '--reason', 'x', '-y']);
+  await run(runBulk, ['-', '--reason', 'x', '--dry-run'], items);
+  await run(runBulk, ['-', '--reason', 'x', '-y'], items);
+  expect(keys).toEqual([undefined, key, undefined, key, undefined, key]);
+  await ask('putNodeIntent', { params: { node: a, section: 'tags' }, query: {}, body: {} }, { 'if-match': '*' });
 });
 
 test('bulk shows what would change before it asks, and fails when a node could not be written', async () => {

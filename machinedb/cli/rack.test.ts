@@ -125,7 +125,15 @@ test('a rack is named with its site where several have its name, and printed for
   await ask('putSite', { params: { site: 'ams' }, body: {} });
   await ask('putRack', { params: { site: 'ams', rack: 'r12' }, body: { height: 2 } });
   await expect(rack('show', 'r12')).rejects.toThrow('there is a rack r12 in several sites (ams, ber): say SITE/r12');
-  expect(await rack('show', 'ams/r12')).toContain('rack r12 of site ams: 2 units');
+  const line = '-'.repeat(36);
+  expect((await rack('show', 'ams/r12')).split('\n')).toEqual([
+    'rack r12 of site ams: 2 units',
+    '',
+    `     front${' '.repeat(39)}rear (seen from behind)`,
+    ...[`     +${line}+      +${line}+`],
+    ...[2, 1].map((unit) => `  ${unit}  |${' '.repeat(36)}|      |${' '.repeat(36)}|`),
+    ...[`     +${line}+      +${line}+`],
+  ]);
   await expect(rack('show', 'r99')).rejects.toThrow('there is no rack "r99": machinedb rack list shows them');
   for (const wrong of [
     ['show'],
@@ -136,6 +144,32 @@ test('a rack is named with its site where several have its name, and printed for
     await expect(rack(...wrong)).rejects.toThrow(/^usage: machinedb rack show/);
   expect(await rack('show', '--help')).toMatch(/^usage: machinedb rack show/);
   await ask('deleteRack', { params: { site: 'ams', rack: 'r12' }, query: {} });
+});
+
+test('things of one name in two sites do not know each other', async () => {
+  await put('twin', { height: 4 });
+  await feed('T', { rating_w: 100 }, 'twin');
+  const twin = { kind: 'switch', rack: 'twin', unit: 2 };
+  const inAms = { params: { site: 'ams', rack: 'twin' }, query: {} };
+  await ask('putSite', { params: { site: 'ams' }, body: {} });
+  await ask('putRack', { ...inAms, body: { height: 4 } });
+  await ask('putFeed', { params: { site: 'ams', feed: 'T' }, query: { rack: 'twin' }, body: { rating_w: 1 } });
+  await ask('putFeed', {
+    params: { site: 'ams', feed: 'U' },
+    query: { rack: 'twin' },
+    body: { rating_w: 1, upstream: 'T' },
+  });
+  await ask('putDevice', { params: { site: 'ams', device: 'tor' }, body: { ...twin, feeds: ['T'] } });
+  const before = await ask('getRack', inAms);
+  expect(before.items).toMatchObject([{ name: 'tor', unit: 2, feeds: ['T'] }]);
+  await device('tor', twin);
+  await device('tor', { ...twin, unit: 3 });
+  expect(await ask('getRack', inAms)).toEqual(before);
+  const gone = { params: { site: 'ber', rack: 'twin', device: 'tor', feed: 'T' }, query: { rack: 'twin' } };
+  await ask('deleteDevice', gone);
+  await ask('deleteFeed', gone);
+  await ask('deleteRack', gone);
+  expect(await ask('getRack', inAms)).toEqual(before);
 });
 
 test('what is drawn from, stood on or stood in does not go', async () => {

@@ -13,6 +13,11 @@ test('81: escape sequences of a vendor string are shown, not obeyed', () => {
   ).toBe('NAME  MODEL\na     \\x1b[2J<b>evil\nbb');
 });
 
+test('what is not there is an empty item', () => {
+  expect(tree([{ x: 1, y: null }, null, 'text', []])).toBe('- x: 1\n  y: \n- \n- text\n- ');
+  expect(tree(null)).toBe('');
+});
+
 test('a value is shown as a tree, with lists of objects as items', () => {
   expect(
     tree({

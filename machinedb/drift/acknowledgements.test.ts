@@ -70,6 +70,8 @@ test('of two machines with the same difference, only the acknowledgement whose t
   await sql`update finding set acknowledged_until = now() - interval '1 s' where node = ${id}`.execute(db);
   await end();
   expect([(await history(id))[0]?.ended, (await history(other))[0]?.ended]).toEqual(['expired', undefined]);
+  await acknowledge((await findings(id))[0]!.id, 'again');
+  expect([(await history(id)).length, (await history(other))[0]?.ended]).toEqual([2, undefined]);
 });
 
 test('it is lost when another value is reported, or another one is wanted, and ends when the difference is mended', async () => {

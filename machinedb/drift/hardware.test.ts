@@ -213,6 +213,7 @@ test.each<[string, Record<string, unknown>]>([
     { gpus: { '0000:17:00.0': { vendor: '0x10de' }, '0000:65:00.0': { vendor: '0x10de' } } },
   ],
   ['CPUs that were switched off', { cpu: { sockets: 1, cores: 32, offline: 64 } }],
+  ['a main board that tells no serial any more', { system: {} }],
   ['another installation', { os: { installation_id: 'i2' }, gpus: {}, disks: {}, memory: {} }],
   ['the discovery image', { os: { installation_id: 'i1', discovery: true }, gpus: {}, disks: {} }],
   ['a section that was cut short', { gpus: { truncated: { dropped: 2 } } }],

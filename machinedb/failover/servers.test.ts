@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { readConfig } from '../config.ts';
 import { Servers, serversOf } from './servers.ts';
+import { writerClient } from './writer-client.ts';
 
 test('a URL with one server stays what it is', () => {
   expect(serversOf('postgresql://ann:p%40ss@db.example.net:5433/machinedb?sslmode=require')).toEqual([
@@ -56,6 +57,14 @@ test('what cannot be served is refused where settings are read, by its cause', (
     'there are 3 hosts and 2 ports: give one port, or one for each host',
     'taken',
   ]);
+});
+
+test('a server that nobody listens at is named with the cause', async () => {
+  const Client = writerClient(new Servers('postgresql://u@localhost:1/db'), { connectMs: 5_000, silenceMs: 5_000 });
+  await expect(new Client().connect()).rejects.toMatchObject({
+    code: '08006',
+    message: expect.stringMatching(/^database server localhost:1 does not answer: .*ECONNREFUSED/),
+  });
 });
 
 test('connections that failed together go on by one server, not by one each', () => {

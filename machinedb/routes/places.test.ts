@@ -151,3 +151,29 @@ test('a role or site that a rule or a join token gives is not deleted', async ()
   await ask('deleteRole', { params: { role: 'given' } });
   await ask('deleteSite', { params: { site: 'given' } });
 });
+
+test('a site or role takes with it what is over, of its own alone: revoked relays and tokens that ended', async () => {
+  await ask('putRole', { params: { role: 'goes' }, body: {} });
+  for (const site of ['goes', 'stays']) await ask('putSite', { params: { site }, body: {} });
+  const relay = (name: string, site: string, revoked_at: Date | null) =>
+    db.insertInto('relay').values({ name, site, hash: name, created_by: 'ann', revoked_at }).execute();
+  const old = new Date();
+  await relay('r1', 'goes', null);
+  await relay('r2', 'goes', old);
+  await relay('r3', 'stays', old);
+  await relay('r4', 'stays', null);
+  const token = (hash: string, place: object) =>
+    db
+      .insertInto('join_token')
+      .values({ hash, uses_left: 0, expires_at: old, created_by: 'ann', ...place })
+      .execute();
+  await token('t1', { role: 'goes' });
+  await token('t2', { role: 'web' });
+  await expect(ask('deleteSite', { params: { site: 'goes' } })).rejects.toThrow();
+  await db.updateTable('relay').set({ revoked_at: old }).where('name', '=', 'r1').execute();
+  await ask('deleteSite', { params: { site: 'goes' } });
+  await ask('deleteRole', { params: { role: 'goes' } });
+  const relays = await db.selectFrom('relay').select('name').orderBy('name').execute();
+  const tokens = await db.selectFrom('join_token').select('hash').orderBy('hash').execute();
+  expect([relays.map(({ name }) => name), tokens.map(({ hash }) => hash)]).toEqual([['r3', 'r4'], ['t2']]);
+});
