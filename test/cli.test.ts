@@ -61,6 +61,12 @@ test.each([
     "machinedb: Unknown option '--colour': expected --cursor, --limit, --json, --yes, --file, --all, --help\n",
   ],
   [
+    'a cursor that is none',
+    ['events', '--follow', '--since', 'x'],
+    1,
+    'machinedb: the cursor x is not one that the feed gave (epoch.seq)\n',
+  ],
+  [
     'a flag twice',
     ['rack', 'power', 'r1', '--fail', 'A', '--fail', 'B'],
     2,

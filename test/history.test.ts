@@ -110,6 +110,7 @@ test('racks and findings as they were, and retention, by the command line', asyn
   expect(found.items).toMatchObject([{ node: one, name: 'g1.example.org', section: 'hostname', kind: 'unknown' }]);
 
   await run('retention', 'put', 'lldp', '--keep-days', '30', '--reason', 'it changes daily');
+  expect(await run('retention', 'put', 'lldpp', '--keep-days', '30', '--reason', 'x')).toMatchObject({ code: 1 });
   expect((await run('retention', 'list')).out).toBe('SIDE      SECTION  KEEP_DAYS  WHOLE_FROM\nobserved  lldp     30');
   expect((await run('retention', 'delete', 'lldp')).out).toBe('deleted: true');
   expect(await run('retention', 'delete', 'lldp')).toMatchObject({ code: 3 });

@@ -1,6 +1,6 @@
 import WebSocket from 'ws';
 import type { FeedItem } from '../../shared/api/feed-item.ts';
-import type { Client } from '../../shared/client.ts';
+import { ApiError, type Client } from '../../shared/client.ts';
 import { type Connection, tlsOptions } from './connect.ts';
 import { exitCodes, Failure } from './failure.ts';
 import { parseFlags } from './flags.ts';
@@ -35,6 +35,8 @@ export async function runEvents(
       cursor = page.next;
     }
   }
+  // A WebSocket that is closed at once would not say whether it was for the cursor.
+  if (cursor !== undefined) await refuseCursor(client(), cursor);
   // "now" is asked once: what happens while a connection is down lies behind the cursor, and is not lost.
   cursor ??= (await client().call('events', { query: { cursor: 'now' } })).cursor;
   for (let failures = 0; ; failures++) {
@@ -53,6 +55,15 @@ export async function runEvents(
     const wait = Math.min(30_000, 500 * 2 ** failures);
     terminal.note(`the connection ended (${outcome}); following again from ${cursor} in ${wait / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, wait));
+  }
+}
+
+/** Throws when the service refuses a cursor; one that is away now is waited for by those who follow. */
+async function refuseCursor(client: Client, cursor: string): Promise<void> {
+  try {
+    await client.call('events', { query: { cursor, limit: 1 } });
+  } catch (error) {
+    if (error instanceof ApiError && [400, 410].includes(error.status)) throw error;
   }
 }
 

@@ -84,7 +84,7 @@ export async function runIntent(client: () => Client, argv: string[], terminal: 
     return terminal.out(
       parsed.own.json === true
         ? JSON.stringify(shown, null, 2)
-        : tree(Object.fromEntries(shown.map((item) => [item.section, item.data]))),
+        : tree(Object.fromEntries(shown.map((item) => [item.section, item.data]))) || '(none)',
     );
   }
   if (section === undefined) throw new Failure(usage, exitCodes.usage);

@@ -88,6 +88,7 @@ r12/B  1000     700     1300     OVER ITS RATING
 
 when r12/A fails:
   goes dark: right (rack r12, unit 3, 120 W)
+  r12/B would carry 1300 W of 1000, and may trip: --fail r12/A,r12/B tells what then goes dark
 
 nobody knows what these draw (machinedb assign --draw-w, nameplate put):
   loose (rack r12)`);

@@ -55,12 +55,19 @@ export function powerText({ fail, dark, feeds, unknown }: Power): string {
     ...(fail.length === 0 ? [] : [dead ? 0 : after_w]),
     dead ? 'dead' : over ? 'OVER ITS RATING' : '',
   ]);
+  const over = feeds.filter((feed) => feed.over && !feed.dead);
   const columns = ['feed', 'rated w', 'load w', ...(fail.length === 0 ? [] : ['after w']), 'state'];
   return [
     ...(feeds.length === 0 ? ['no power feeds: machinedb feed put makes one'] : [table(columns, rows)]),
     ...(fail.length === 0 ? [] : ['', `when ${fail.join(' and ')} ${fail.length === 1 ? 'fails' : 'fail'}:`]),
     ...(fail.length > 0 && dark.length === 0 ? ['  nothing goes dark'] : []),
     ...dark.map((consumer) => `  goes dark: ${consumerText(consumer)}`),
+    ...(fail.length === 0
+      ? []
+      : over.map(
+          ({ feed, after_w, rating_w }) =>
+            `  ${plain(feed)} would carry ${after_w} W of ${rating_w}, and may trip: --fail ${[...fail, feed].join()} tells what then goes dark`,
+        )),
     ...(unknown.length === 0 ? [] : ['', 'nobody knows what these draw (machinedb assign --draw-w, nameplate put):']),
     ...unknown.map((consumer) => `  ${consumerText(consumer)}`),
   ].join('\n');

@@ -8,7 +8,7 @@ import { callAny, execute, type Terminal } from './run.ts';
 
 const usage = `usage: machinedb revert SUBJECT SECTION --to TIME --reason WHY [--dry-run] [--yes]
        machinedb revert SUBJECT SECTION --revision CURSOR --reason WHY
-  SUBJECT is fleet, site/NAME, role/NAME, rack/SITE/NAME or node/ID-OR-FQDN; machinedb history shows cursors with --json`;
+  SUBJECT is fleet, site/NAME, role/NAME, rack/SITE/NAME or node/ID-OR-FQDN; machinedb events shows cursors`;
 
 /** `machinedb revert`: previews, asks, and writes what a section was, unless somebody changed it in between. */
 export async function runRevert(client: () => Client, argv: string[], terminal: Terminal): Promise<void> {

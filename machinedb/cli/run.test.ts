@@ -17,6 +17,10 @@ test.each([
   expect(describe(new ApiError(400, 'invalid', message, errors))).toBe(message + places);
 });
 
+test('nothing is told as nothing, and not by an empty line', () => {
+  expect(toText({}, undefined)).toBe('(none)');
+});
+
 test('a list without columns tells all of each item, also what is nested in it', () => {
   const seen = [
     { name: 'n1', slot: 'A1', since: '2026-11-01T00:00:00Z', until: '2026-11-02T00:00:00Z' },

@@ -227,7 +227,7 @@ export function planText(plan: Plan): string {
 /** A reply as people read it: a list with columns as a table; without, each item with all that is in it. */
 export function toText(reply: unknown, columns: string[] | undefined): string {
   const { items, next } = (reply ?? {}) as { items?: Record<string, unknown>[]; next?: string };
-  if (!Array.isArray(items)) return tree(reply);
+  if (!Array.isArray(items)) return tree(reply) || '(none)';
   if (columns === undefined) return items.map((item) => tree(item)).join('\n\n');
   const text = table(
     columns,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { withDatabase } from '../testing/database.ts';
 import { putNode } from '../testing/nodes.ts';
-import { nodeForRead } from './node-ref.ts';
+import { nodeForRead, nodeForWrite } from './node-ref.ts';
 
 const { db } = await withDatabase();
 
@@ -29,4 +29,19 @@ test('a read finds a node by what it reports of itself, exactly, and says which 
     .where('id', '=', three!)
     .execute();
   expect(await nodeForRead(db, 'serial:S2')).toBe(two);
+});
+
+test('a part of few names, such as a host name without its domain, is no name, but what may be meant is told', async () => {
+  for (const host of ['web1', 'web2', 'gpu1', 'gpu2', 'gpu3', 'gpu4'])
+    await putNode(db, randomUUID(), { wanted: { hostname: { hostname: host, domain: 'ber.example.org' } } });
+  const none = 'machinedb nodes lists them';
+  await expect(nodeForRead(db, 'web1')).rejects.toThrow(
+    `there is no node "web1": did you mean web1.ber.example.org? ${none}`,
+  );
+  await expect(nodeForWrite(db, 'web')).rejects.toThrow(
+    `there is no node "web" by id or intended FQDN: did you mean web1.ber.example.org, web2.ber.example.org? ${none}`,
+  );
+  // Too many to name, none, and too little to look for.
+  for (const reference of ['gpu', 'nope', 'we'])
+    await expect(nodeForRead(db, reference)).rejects.toThrow(`there is no node "${reference}": ${none}`);
 });

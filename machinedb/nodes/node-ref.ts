@@ -12,7 +12,11 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export async function nodeForWrite(db: Reader, reference: string): Promise<string> {
   const found = await exact(db, reference);
   if (found !== undefined) return found;
-  throw new Problem('not_found', `there is no node "${reference}" by id or intended FQDN: machinedb nodes lists them`);
+  const meant = await meantBy(db, reference);
+  throw new Problem(
+    'not_found',
+    `there is no node "${reference}" by id or intended FQDN: ${meant}machinedb nodes lists them`,
+  );
 }
 
 /**
@@ -37,7 +41,28 @@ export async function nodeForRead(db: Reader, reference: string): Promise<string
     );
   }
   if (rows[0] !== undefined) return rows[0].node;
-  throw new Problem('not_found', `there is no node "${reference}": machinedb nodes lists them`);
+  throw new Problem(
+    'not_found',
+    `there is no node "${reference}": ${await meantBy(db, reference)}machinedb nodes lists them`,
+  );
+}
+
+/** Names at most that are offered for one that is none. */
+const OFFERED = 3;
+
+/** "did you mean ...? ", where few names have what was given as a part (the host's name alone, say); empty otherwise. */
+async function meantBy(db: Reader, reference: string): Promise<string> {
+  // Below three characters the index of names does not help.
+  if (reference.length < 3) return '';
+  const { rows } = await sql<{ name: string }>`
+    select coalesce(fqdn, node::text) as name from node_now where ${isNamed(reference)} limit ${OFFERED + 1}`.execute(
+    db,
+  );
+  if (rows.length === 0 || rows.length > OFFERED) return '';
+  return `did you mean ${rows
+    .map(({ name }) => name)
+    .sort()
+    .join(', ')}? `;
 }
 
 function fits(kind: string, value: string) {

@@ -4,6 +4,7 @@ import { actor, type Context, type Handlers } from '../context.ts';
 import type { Reader } from '../db.ts';
 import { append } from '../feed/feed.ts';
 import { blame } from '../history/blame.ts';
+import { checkKept } from '../history/kept-sections.ts';
 import { Problem } from '../http/problem.ts';
 import { write } from '../http/write.ts';
 import { nodeForRead } from '../nodes/node-ref.ts';
@@ -44,6 +45,7 @@ export const historyRoutes = {
     write(context, request, async (tx) => {
       const { section } = request.input.params;
       const { side = 'observed', keep_days, reason } = request.input.body;
+      checkKept(side, section);
       await sql`
         insert into retention (side, section, keep_days) values (${side}, ${section}, ${keep_days})
         on conflict (side, section) do update set keep_days = excluded.keep_days`.execute(tx);
