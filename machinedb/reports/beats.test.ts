@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { afterAll, expect, test } from 'vitest';
 import { openDb } from '../db.ts';
 import { withDatabase } from '../testing/database.ts';
-import { deadlocks } from '../testing/statistics.ts';
+import { deadlocks, flushStatistics } from '../testing/statistics.ts';
 import { createMetrics } from '../watch/metrics.ts';
 import { createHeartbeats } from './heartbeats.ts';
 
@@ -112,6 +112,30 @@ test('two daemons that hear the same nodes in different orders wait for each oth
   }
   await other.close();
   expect(await deadlocks(db)).toBe(before);
+});
+
+test('a batch reads the nodes that it is of, also in a fleet that PostgreSQL knows nothing of yet', async () => {
+  await sql`
+    with made as (insert into node (state, level) select 'active', 'approved' from generate_series(1, 2000) returning id)
+    insert into node_now (node) select id from made`.execute(db);
+  const young = openDb({ url, max: 1, statementTimeoutMs: 30_000, onError: () => {} });
+  const daemon = createHeartbeats(young, { intervalMs: 30_000, random: () => 0.5, metrics: createMetrics() });
+  const ids = await Promise.all(Array.from({ length: 20 }, () => node()));
+  const read = async () => {
+    await flushStatistics(db);
+    const { rows } = await sql<{ n: number }>`
+      select sum(seq_tup_read + idx_tup_fetch)::integer as n from pg_stat_user_tables where relname in ('node', 'node_now')`.execute(
+      db,
+    );
+    return rows[0]!.n;
+  };
+  const before = await read();
+  await Promise.all(ids.map((id) => daemon.beat(id, said)));
+  await daemon.close();
+  // What a connection did is told at its end.
+  await young.destroy();
+  // The node of each, what is known of it, and the node once more: PostgreSQL checks what a new row refers to.
+  expect((await read()) - before).toBe(3 * ids.length);
 });
 
 test('a batch is planned once a connection, and a change of its tables by a newer daemon fails no beat', async () => {

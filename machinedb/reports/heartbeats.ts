@@ -122,7 +122,9 @@ const statement = sql`
       node.reinstall > node.installed as install, ${mayApply} as apply
     from unnest(${parameter(1)}::uuid[], ${parameter(2)}::text[], ${parameter(3)}::bigint[], ${parameter(4)}::text[], ${parameter(5)}::bigint[],
         ${parameter(6)}::text[]) with ordinality as b(node, boot_id, seq, facts, generation, version, i)
-      left join node on node.id = b.node and node.revoked_at is null left join node_now n on n.node = node.id
+      -- Each by its key, whatever PostgreSQL believes of the tables' sizes: of a young fleet it knows none, and the plan is kept.
+      left join lateral (select * from node where id = b.node and revoked_at is null offset 0) as node on true
+      left join lateral (select facts, generation from node_now where node = node.id offset 0) as n on true
   ), written as (
     insert into heartbeat (node, at, lease_ms, boot_id, seq, facts, generation, version)
     select node, clock_timestamp(), ${parameter(7)}::integer, boot_id, seq, facts, generation, version

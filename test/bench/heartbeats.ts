@@ -11,7 +11,7 @@ import { alternate, each, show, showRatio, time } from './measure.ts';
 import { postgresTime, processorTime } from './processor.ts';
 import { startYardstick } from './yardstick.ts';
 
-const SESSIONS = 300;
+const SESSIONS = 1000;
 const ROUNDS = 3;
 // A session may send 200 messages in 30 s: warm-up and rounds stay below.
 const BEATS = 50;
