@@ -10,7 +10,11 @@ export interface Fetched {
 }
 
 /** Asks a daemon by GET as an operator; what it answers is read, and not parsed. */
-export async function ask({ connection, url }: DaemonProcess, path: string, etag?: string): Promise<Fetched> {
+export async function ask(
+  { connection, url }: { connection: Pick<DaemonProcess['connection'], 'ca' | 'token'>; url: string },
+  path: string,
+  etag?: string,
+): Promise<Fetched> {
   const headers = {
     authorization: `Bearer ${connection.token}`,
     ...(etag === undefined ? {} : { 'if-none-match': etag }),

@@ -1,6 +1,6 @@
 import { makeMachine } from '../fleet/machine.ts';
 import type { Harness } from '../harness.ts';
-import { ask } from './fetch.ts';
+import { askApart } from './list-client.ts';
 import { show, time } from './measure.ts';
 
 const TIMES = 500;
@@ -25,9 +25,11 @@ export async function fleetLists({ daemons: [daemon] }: Harness, size: number): 
     'q: nothing has it': () => ({ q: 'nothing-has-this' }),
   };
   for (const [name, query] of Object.entries(filters)) {
-    const took: number[] = [];
-    for (let i = 0; i < BEFORE + TIMES; i++)
-      took.push((await ask(daemon, `/v1/nodes?${new URLSearchParams({ limit: '100', ...query(i) })}`)).whole);
+    const paths = Array.from(
+      { length: BEFORE + TIMES },
+      (_, i) => `/v1/nodes?${new URLSearchParams({ limit: '100', ...query(i) })}`,
+    );
+    const took = await askApart(daemon, paths);
     const sorted = took.slice(BEFORE).sort((a, b) => a - b);
     const p99 = sorted[Math.ceil(0.99 * TIMES) - 1]!;
     console.log(
