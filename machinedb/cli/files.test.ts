@@ -106,7 +106,7 @@ test.each([
 });
 
 test('moves are previewed, and need a reason and either nodes or a file', async () => {
-  expect(await run(runMove, ['a=4'])).toEqual(usage('move NODE'));
+  expect(await run(runMove, ['a=4'])).toEqual(failed('move needs --reason', 2));
   expect(await run(runMove, ['--reason', 'x'])).toEqual(usage('move NODE'));
   expect(await run(runMove, ['a=4', '--file', '-', '--reason', 'x'], '[]')).toEqual(usage('move NODE'));
   expect(await run(runMove, ['a:4', '--reason', 'x'])).toEqual(failed('"a:4" is not NODE=[[SITE/]RACK:]UNIT', 2));
