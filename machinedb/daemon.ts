@@ -72,7 +72,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     cleanUp.push(() => heartbeats.close());
     const reports = createReports(db, keys, metrics);
     cleanUp.push(() => reports.close());
-    const enrolments = createEnrolments(db, config.pendingPerSource);
+    const enrolments = createEnrolments(db, keys, config.pendingPerSource);
     cleanUp.push(() => enrolments.close());
     const feed = openFeedReader(db, epoch, databaseUrl, log);
     cleanUp.push(() => feed.close());

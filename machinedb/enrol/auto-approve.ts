@@ -19,24 +19,38 @@ export async function autoApprove(
   checked: Checked,
   record: () => Promise<unknown>,
 ): Promise<void> {
-  const approval = await approvalOf(tx, node, checked);
-  if (approval === undefined) await record();
-  else await approve(tx, keys, approval, record);
+  // Nobody can tell which machine it is: that is for a person, not for a rule.
+  const grant = (await isQuarantined(tx, node)) ? undefined : await takeGrant(tx, checked);
+  if (grant === undefined) await record();
+  else await approve(tx, keys, await useGrant(tx, node, checked, grant), record);
 }
 
-async function approvalOf(tx: Tx, node: string, checked: Checked): Promise<Approval | undefined> {
-  // Nobody can tell which machine it is: that is for a person, not for a rule.
-  if (await isQuarantined(tx, node)) return undefined;
-  const { claim, fingerprint, from } = checked;
+/** What approves a claim by itself: a use of a join token or of an approval rule, and what comes with it. */
+export interface Grant extends Pick<Approval, 'actor' | 'reason' | 'site' | 'role'> {
+  /** The rule's name, and the confidence from which the place that its ports tell is taken. */
+  wish?: [string, number | null];
+}
+
+/** Takes a use of the join token that a claim brings, or of the rule that it meets; undefined: a person has to approve it. */
+export async function takeGrant(tx: Tx, { claim, from }: Checked): Promise<Grant | undefined> {
   const token = claim.join_token === undefined ? undefined : await useJoinToken(tx, claim.join_token);
   if (token !== undefined) {
-    const actor = `join-token/${token.id}`;
-    const { site, role } = token;
-    return { node, fingerprint, actor, reason: 'join token', site, role };
+    const { id, site, role } = token;
+    return { actor: `join-token/${id}`, reason: 'join token', site, role };
   }
   const rule = await takeRule(tx, claim.hardware, from);
   if (rule === undefined) return undefined;
   const { name, site, role, take_place } = rule;
-  await wishPlace(tx, node, name, take_place);
-  return { node, fingerprint, actor: `rule/${name}`, reason: 'approval rule', site, role };
+  return { actor: `rule/${name}`, reason: 'approval rule', site, role, wish: [name, take_place] };
+}
+
+/** The approval of a node's key that a grant is. */
+export async function useGrant(
+  tx: Tx,
+  node: string,
+  { fingerprint }: Checked,
+  { wish, ...grant }: Grant,
+): Promise<Approval> {
+  if (wish !== undefined) await wishPlace(tx, node, ...wish);
+  return { node, fingerprint, ...grant };
 }

@@ -18,6 +18,8 @@ export interface Checked {
   fingerprint: string;
   /** Address that the claim came from. */
   from: string;
+  /** Site of the relay that carries it. */
+  site?: string | undefined;
 }
 
 /**

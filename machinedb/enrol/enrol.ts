@@ -28,7 +28,7 @@ import { isVouched, lockStale, replaceKey, requestRekey } from './rekey.ts';
  */
 export async function enrol(context: Context, claim: Claim, from: string, site?: string): Promise<Answer> {
   checkNonce(context.keys, claim.nonce, context.now(), context.config.nonceLifeMs);
-  const checked = check(claim, from);
+  const checked = { ...check(claim, from), site };
   if (isPlain(claim)) {
     const answer = await context.enrolments.put(checked);
     if (answer !== 'other') return answer;

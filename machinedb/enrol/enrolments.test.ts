@@ -1,4 +1,7 @@
+import { sql } from 'kysely';
 import { expect, test } from 'vitest';
+import { deadlocks } from '../testing/statistics.ts';
+import { createJoinToken } from '../trust/join-token.ts';
 import { type Machine, machine, unique, withTrust } from '../trust/testing/machine.ts';
 
 const trust = await withTrust({ MACHINEDB_PENDING_PER_SOURCE: '8' });
@@ -67,4 +70,54 @@ test('a machine that a rule is about is approved by it, among others that are no
   expect(settled.map((each) => each.status === 'fulfilled' && each.value.status)).toEqual([
     ...['pending', 'approved', 'pending'],
   ]);
+});
+
+test('machines that tokens and rules approve at once are approved in one transaction, each by its own, with its place and role', async () => {
+  await sql`insert into site (name) values ('ams1'), ('ber')`.execute(db);
+  await sql`insert into role (name) values ('web')`.execute(db);
+  await db.insertInto('approval_rule').values({ name: 'z', product: 'Z1', site: 'ber', created_by: 'ann' }).execute();
+  const token = await createJoinToken(db, { uses: 2, expiresInS: 3600, by: 'ann', site: 'ams1', role: 'web' });
+  const ruled = () => machine({ ...unique(), product: 'Z1' });
+  const claimants = [machine(), ruled(), ...machines(3), ruled()];
+  const before = await deadlocks(db);
+  const settled = await Promise.all(
+    claimants.map((each, i) => trust.enrol(each, i > 1 && i < 5 ? { joinToken: token.token } : {}, '192.0.2.5')),
+  );
+  const [waits, approved] = [
+    { state: 'discovered', status: 'pending' },
+    { state: 'approved', status: 'approved' },
+  ];
+  expect(settled).toMatchObject([waits, approved, approved, approved, waits, approved]);
+  expect(new Set(await begun('192.0.2.5')).size).toBe(1);
+  expect(await deadlocks(db)).toBe(before);
+  const ids = settled.map(({ node }) => node);
+  const { rows } = await sql`
+    select n.site, n.role, n.wanted <> '{}' as wanted, n.generation, node.state, node.level, (
+      select array_agg(kind || ' ' || actor order by seq) from event where subject = 'node/' || node.id) as events
+    from unnest(${ids}::uuid[]) with ordinality as asked(id, i) join node using (id) join node_now n on n.node = id order by i`.execute(
+    db,
+  );
+  const by = (id: string, actor: string) => [
+    `node.enrolled node/${id}`,
+    `node.approved ${actor}`,
+    `node.state ${actor}`,
+  ];
+  const is = { state: 'approved', level: 'approved', wanted: true, generation: 1 };
+  const new_ = { site: null, role: null, wanted: false, generation: 0, state: 'discovered', level: 'claimed' };
+  const byToken = { ...is, site: 'ams1', role: 'web' };
+  const byRule = { ...is, site: 'ber', role: null };
+  expect(rows).toEqual([
+    { ...new_, events: [`node.enrolled node/${ids[0]}`] },
+    { ...byRule, events: by(ids[1]!, 'rule/z') },
+    { ...byToken, events: by(ids[2]!, `join-token/${token.id}`) },
+    { ...byToken, events: by(ids[3]!, `join-token/${token.id}`) },
+    { ...new_, events: [`node.enrolled node/${ids[4]}`] },
+    { ...byRule, events: by(ids[5]!, 'rule/z') },
+  ]);
+  const { uses_left } = await db
+    .selectFrom('join_token')
+    .select('uses_left')
+    .where('id', '=', token.id)
+    .executeTakeFirstOrThrow();
+  expect(uses_left).toBe(0);
 });

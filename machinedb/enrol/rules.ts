@@ -26,8 +26,8 @@ function meets(
       and (uses_left is null or uses_left > 0)`;
 }
 
-/** The places in the list of those claims that some approval rule is met by. */
-export async function ruled(tx: Tx, claims: { hardware: Hardware; from: string }[]): Promise<Set<number>> {
+/** The first approval rule (by name) that each of these claims meets, by its place in the list; others are absent. */
+export async function ruled(tx: Tx, claims: { hardware: Hardware; from: string }[]): Promise<Map<number, string>> {
   const facts = claims.map(({ hardware, from }, place) => {
     const { serial, vendor, product } = identifying(hardware);
     return {
@@ -39,11 +39,11 @@ export async function ruled(tx: Tx, claims: { hardware: Hardware; from: string }
     };
   });
   const is = meets(sql`claimed_serial`, sql`claimed_vendor`, sql`claimed_product`, sql`origin`);
-  const { rows } = await sql<{ place: number }>`
-    select place from json_to_recordset(${JSON.stringify(facts)}::json) as
+  const { rows } = await sql<{ place: number; name: string }>`
+    select place, rule.name from json_to_recordset(${JSON.stringify(facts)}::json) as
       x(place int, claimed_serial text, claimed_vendor text, claimed_product text, origin inet)
-    where exists (select from approval_rule where ${is})`.execute(tx);
-  return new Set(rows.map(({ place }) => place));
+    cross join lateral (select name from approval_rule where ${is} order by name limit 1) as rule`.execute(tx);
+  return new Map(rows.map(({ place, name }) => [place, name]));
 }
 
 /**

@@ -59,12 +59,14 @@ interface Row {
  * Brings everything that follows from a node's intent and facts up to date: addresses, wanted state with its generation and
  * signature, placement, findings, and the columns that lists read. Safe at any time. Throws NodesRefused when intents contradict
  * themselves or other nodes'; those of these nodes may exchange what only one can have. Locks networks, then roll-outs, and after it the caller appends: the feed's lock is the last of all.
+ *
+ * @param actor who makes it so: of all nodes, or of each
  */
 export async function project(
   tx: Tx,
   keys: Keys,
   ids: string[],
-  actor: string,
+  actor: string | ReadonlyMap<string, string>,
   { pending, change }: ProjectOptions = {},
 ): Promise<Projected> {
   const projected: Projected = { affected: [], nodes: [], revisions: [] };
@@ -76,7 +78,7 @@ export async function project(
   const run: Run = {
     tx,
     keys,
-    actor,
+    actorOf: (node) => (typeof actor === 'string' ? actor : actor.get(node)!),
     intents: new Map(),
     held: new Map(),
     asked: new Map(),
@@ -104,7 +106,7 @@ export async function project(
 interface Run {
   tx: Tx;
   keys: Keys;
-  actor: string;
+  actorOf: (node: string) => string;
   /** What the nodes are asked to be, and the addresses that they hold. */
   intents: Map<string, Intent>;
   held: Map<string, AllocationRow[]>;
@@ -231,7 +233,7 @@ async function store({ tx, refused }: Run, ids: string[], { updates, findings }:
 }
 
 async function workOut(run: Run, rows: Row[], projected: Projected): Promise<Made> {
-  const { keys, actor, networks } = run;
+  const { keys, networks } = run;
   const made: Made = { updates: [], findings: [] };
   for (const [i, row] of rows.entries()) {
     if (i % TURN === TURN - 1) await setImmediate();
@@ -272,7 +274,7 @@ async function workOut(run: Run, rows: Row[], projected: Projected): Promise<Mad
       source: 'server',
       section: 'wanted',
       data: { wanted, generation },
-      actor,
+      actor: run.actorOf(row.node),
     });
   }
   return made;

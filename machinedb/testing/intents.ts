@@ -65,7 +65,7 @@ export async function withIntents(server?: string) {
     rmSync(directory, { recursive: true });
   });
   const config = readConfig({});
-  const enrolments = createEnrolments(db, config.pendingPerSource);
+  const enrolments = createEnrolments(db, keys, config.pendingPerSource);
   const context = { db, keys, config, enrolments, now: Date.now } as unknown as Context;
 
   /** Asks as a node of level approved. */

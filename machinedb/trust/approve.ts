@@ -1,14 +1,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Tx } from '../db.ts';
-import { append, type NewRevision } from '../feed/feed.ts';
+import { append, type NewEvent, type NewRevision } from '../feed/feed.ts';
 import { Problem } from '../http/problem.ts';
 import { isQuarantined } from '../identity/quarantine.ts';
 import { lockSubjects } from '../intent/intent.ts';
 import { inherited } from '../intent/layers.ts';
-import { project } from '../intent/project.ts';
+import { type ProjectOptions, project } from '../intent/project.ts';
 import type { Keys } from './keys.ts';
-import { moveNode } from './node-state.ts';
+import { moveNode, recordMove } from './node-state.ts';
 
 export interface Approval {
   node: string;
@@ -26,12 +26,8 @@ export interface Approval {
  * @param before appends what led to it
  */
 export async function approve(tx: Tx, keys: Keys, approval: Approval, before?: () => Promise<unknown>): Promise<void> {
-  const { node, fingerprint, actor, reason, site, role } = approval;
-  const given = {
-    ...(site == null ? {} : { placement: { site } }),
-    ...(role == null ? {} : { role: { name: role } }),
-  };
-  await lockSubjects(tx, [], inherited(given));
+  const { node, fingerprint, actor, reason } = approval;
+  await lockSubjects(tx, [], inherited(given(approval)));
   const row = await tx.selectFrom('node').selectAll().where('id', '=', node).forUpdate().executeTakeFirstOrThrow();
   if (row.merged_into !== null)
     throw new Problem(
@@ -71,22 +67,63 @@ export async function approve(tx: Tx, keys: Keys, approval: Approval, before?: (
     actor,
     reason,
   );
-  const intended = await initialIntents(tx, approval);
   const subject = `node/${node}`;
-  const sections = Object.fromEntries(intended.map(({ section, data }) => [section, data]));
-  const projected = await project(
+  const { rows: said } = await sql<{ section: string }>`
+    select section from revision where subject = ${subject} and side = 'intended' and upper_inf(valid) and data is not null`.execute(
     tx,
-    keys,
-    [node],
-    actor,
-    intended.length === 0 ? {} : { pending: new Map([[subject, sections]]) },
   );
+  const has = new Set(said.map(({ section }) => section));
+  const intended = initialIntents(approval).filter(({ section }) => !has.has(section));
+  const projected = await project(tx, keys, [node], actor, pendingOf(intended));
   await before?.();
+  await append(tx, [...intended, ...moved.revisions, ...projected.revisions], [approved(approval), ...moved.events]);
+}
+
+/**
+ * Trusts the keys of nodes that were made in this transaction, so that nothing else is known of them yet.
+ *
+ * @param before appends what led to it
+ */
+export async function approveNew(
+  tx: Tx,
+  keys: Keys,
+  approvals: Approval[],
+  before: () => Promise<unknown>,
+): Promise<void> {
+  await lockSubjects(
+    tx,
+    [],
+    approvals.flatMap((each) => inherited(given(each))),
+  );
+  const nodes = approvals.map(({ node }) => node);
+  const to = { state: 'approved', level: 'approved' } as const;
+  await tx
+    .updateTable('node')
+    .set({ ...to, state_at: sql<Date>`clock_timestamp()` })
+    .where('id', 'in', nodes)
+    .execute();
+  const moved = approvals.map(({ node, actor, reason }) => recordMove(node, 'discovered', to, actor, reason));
+  const intended = approvals.flatMap(initialIntents);
+  const actors = new Map(approvals.map(({ node, actor }) => [node, actor]));
+  const projected = await project(tx, keys, nodes, actors, pendingOf(intended));
+  await before();
   await append(
     tx,
-    [...intended, ...moved.revisions, ...projected.revisions],
-    [{ kind: 'node.approved', subject, actor, reason, data: { fingerprint } }, ...moved.events],
+    [...intended, ...moved.flatMap(({ revisions }) => revisions), ...projected.revisions],
+    approvals.flatMap((each, i) => [approved(each), ...moved[i]!.events]),
   );
+}
+
+function approved({ node, fingerprint, actor, reason }: Approval): NewEvent {
+  return { kind: 'node.approved', subject: `node/${node}`, actor, reason, data: { fingerprint } };
+}
+
+/** The sections of intent that come with an approval. */
+function given({ site, role }: Approval) {
+  return {
+    ...(site == null ? {} : { placement: { site } }),
+    ...(role == null ? {} : { role: { name: role } }),
+  };
 }
 
 function isEqual(a: string, b: string): boolean {
@@ -98,17 +135,16 @@ async function setStatus(tx: Tx, fingerprint: string, status: 'current' | 'retir
   await tx.updateTable('node_key').set({ status }).where('fingerprint', '=', fingerprint).execute();
 }
 
-/** The place and role that a rule or join token gives, unless a person has said otherwise already. */
-async function initialIntents(tx: Tx, { node, site, role, actor, reason }: Approval): Promise<NewRevision[]> {
-  const subject = `node/${node}`;
-  const { rows } = await sql<{ section: string }>`
-    select section from revision where subject = ${subject} and side = 'intended' and upper_inf(valid) and data is not null`.execute(
-    tx,
-  );
-  const has = new Set(rows.map(({ section }) => section));
-  const common = { subject, side: 'intended', source: 'operator', actor, reason } as const;
-  return [
-    ...(site == null || has.has('placement') ? [] : [{ ...common, section: 'placement', data: { site } }]),
-    ...(role == null || has.has('role') ? [] : [{ ...common, section: 'role', data: { name: role } }]),
-  ];
+/** The place and role that a rule or join token gives; what a person has said already goes before it. */
+function initialIntents(approval: Approval): NewRevision[] {
+  const { node, actor, reason } = approval;
+  const common = { subject: `node/${node}`, side: 'intended', source: 'operator', actor, reason } as const;
+  return Object.entries(given(approval)).map(([section, data]) => ({ ...common, section, data }));
+}
+
+function pendingOf(intended: NewRevision[]): ProjectOptions {
+  if (intended.length === 0) return {};
+  const of = Map.groupBy(intended, ({ subject }) => subject);
+  const sections = (list: NewRevision[]) => Object.fromEntries(list.map(({ section, data }) => [section, data]));
+  return { pending: new Map([...of].map(([subject, list]) => [subject, sections(list)])) };
 }

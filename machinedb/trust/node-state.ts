@@ -33,15 +33,23 @@ export async function moveNode(
     .set({ state, level, ...(state === before.state ? {} : { state_at: sql<Date>`clock_timestamp()` }) })
     .where('id', '=', node)
     .execute();
+  return recordMove(node, before.state, { state, level }, actor, reason);
+}
+
+/** The revision and the event that record where a node has moved to (for append()). */
+export function recordMove(
+  node: string,
+  from: NodeState,
+  { state, level }: Required<StateChange>,
+  actor: string,
+  reason?: string,
+): { revisions: NewRevision[]; events: NewEvent[] } {
   const subject = `node/${node}`;
   return {
     revisions: [
       { subject, side: 'derived', source: 'server', section: 'state', data: { state, level }, actor, reason },
     ],
-    events:
-      state === before.state
-        ? []
-        : [{ kind: 'node.state', subject, actor, reason, data: { from: before.state, to: state } }],
+    events: state === from ? [] : [{ kind: 'node.state', subject, actor, reason, data: { from, to: state } }],
   };
 }
 

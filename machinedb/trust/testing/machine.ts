@@ -87,7 +87,7 @@ export async function withTrust(settings: Record<string, string> = {}) {
   });
   // Enrolment needs no more of a daemon than this.
   const config = readConfig(settings);
-  const enrolments = createEnrolments(db, config.pendingPerSource);
+  const enrolments = createEnrolments(db, keys, config.pendingPerSource);
   const context = { db, keys, config, enrolments, now: () => clock.now } as unknown as Context;
   const nonce = () => makeNonce(keys, clock.now);
   return {
