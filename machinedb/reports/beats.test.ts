@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { afterAll, expect, test } from 'vitest';
 import { openDb } from '../db.ts';
@@ -98,6 +99,25 @@ test('a node that was heard and then revoked is not heard again', async () => {
   expect(await beat(id, { seq: 2 })).toBe(REVOKED);
   const { seq } = await db.selectFrom('heartbeat').select('seq').where('node', '=', id).executeTakeFirstOrThrow();
   expect(seq).toBe(1);
+});
+
+test('beats that come shortly after a batch began share the next: each batch has a cost of its own', async () => {
+  const ids = await Promise.all(Array.from({ length: 3 }, () => node()));
+  const shared = async () => {
+    await beat(ids[0]!);
+    const second = beat(ids[1]!);
+    await sleep(1);
+    await Promise.all([second, beat(ids[2]!)]);
+    const { rows } = await sql<{ batches: number }>`
+      select count(distinct xmin::text)::integer as batches from heartbeat where node in (${ids[1]!}, ${ids[2]!})`.execute(
+      db,
+    );
+    return rows[0]!.batches === 1;
+  };
+  // A machine that is busy may take longer for each of these than the spacing; without one they would never share.
+  let found = false;
+  for (let tries = 0; tries < 50 && !found; tries++) found = await shared();
+  expect(found).toBe(true);
 });
 
 test('two daemons that hear the same nodes in different orders wait for each other, never in a circle', async () => {
