@@ -291,11 +291,11 @@ test('a claim that nobody approved makes room after a week; one that is in doubt
   } finally {
     await client.end();
   }
-  const gone = () =>
+  const status = () =>
     call('getNode', { params: { node: nodes.A! } }).then(
-      () => false,
-      () => true,
+      () => 200,
+      ({ status: code }: ApiError) => code,
     );
-  await expect.poll(gone, { timeout: 15_000 }).toBe(true);
+  await expect.poll(status, { timeout: 15_000 }).toBe(404);
   expect(await call('getNode', { params: { node } })).toMatchObject({ id: node, state: 'discovered' });
 });

@@ -1,33 +1,19 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { makeClaim, signText } from '../agent/client/identity.ts';
 import type { Order } from '../agent/install/install.ts';
 import type { ImageManifest } from '../shared/boot.ts';
 import { formatOrder, saidText } from '../shared/said-text.ts';
-import { startHarness } from './harness.ts';
 import { machinedb } from './program.ts';
 import { type RelayProcess, startRelayProcess } from './relay-process.ts';
+import { withCentre } from './relay-site.ts';
 import { request, type SimulatedNode, simulateNode } from './simulated-node.ts';
 
-const images = join(process.env.TMPDIR ?? '/tmp', `machinedb-relay-install-${process.pid}`);
-mkdirSync(join(images, 'files'), { recursive: true });
-const harness = await startHarness({ environment: { MACHINEDB_IMAGES: images } });
+const { harness, relays, put } = await withCentre();
 const { call } = harness;
-const relays: RelayProcess[] = [];
-afterAll(async () => {
-  for (const relay of relays) await relay.kill();
-  await harness.close();
-  rmSync(images, { recursive: true, force: true });
-});
-
-function put(): { sha256: string; size: number } {
-  const bytes = randomBytes(50_000);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  writeFileSync(join(images, 'files', sha256), bytes);
-  return { sha256, size: bytes.length };
-}
+const file = () => put(randomBytes(50_000));
 
 const common = {
   architecture: 'amd64',
@@ -35,9 +21,14 @@ const common = {
   agent: 'a'.repeat(64),
   packages: {},
 } as const;
-const disk = { ...put(), encoding: 'zstd', raw_sha256: 'b'.repeat(64), raw_size: 512 } as const;
+const disk = { ...file(), encoding: 'zstd', raw_sha256: 'b'.repeat(64), raw_size: 512 } as const;
 const manifests: ImageManifest[] = [
-  { ...common, name: 'discovery-2026.11', kind: 'discovery', files: { kernel: put(), initrd: put(), loader: put() } },
+  {
+    ...common,
+    name: 'discovery-2026.11',
+    kind: 'discovery',
+    files: { kernel: file(), initrd: file(), loader: file() },
+  },
   { ...common, name: 'base-os-2026.11', kind: 'disk', files: { disk } },
 ];
 for (const body of manifests) await call('putImage', { params: { image: body.name }, body });

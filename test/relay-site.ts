@@ -44,13 +44,11 @@ export const works = (work: Promise<unknown>) =>
   );
 export const alive = (relay: RelayProcess) => relay.process.exitCode === null && relay.process.signalCode === null;
 
-/** A centre with the site ams1 (and lon1), an image, and relays that are ended with the file of tests. */
-export async function withRelays() {
+/** A centre with a folder of images, into which `put` puts a file; what is in `relays` is ended with it, and with the file of tests. */
+export async function withCentre() {
   const images = join(process.env.TMPDIR ?? '/tmp', `machinedb-relay-images-${process.pid}`);
   mkdirSync(join(images, 'files'), { recursive: true });
   const harness = await startHarness({ environment: { MACHINEDB_IMAGES: images } });
-  const daemon = () => harness.daemons[0];
-  const { call } = harness;
   const relays: RelayProcess[] = [];
   afterAll(async () => {
     for (const relay of relays) await relay.kill();
@@ -58,11 +56,19 @@ export async function withRelays() {
     rmSync(images, { recursive: true, force: true });
   });
 
-  function put(bytes: Buffer): { sha256: string; size: number } {
+  const put = (bytes: Buffer) => {
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     writeFileSync(join(images, 'files', sha256), bytes);
     return { sha256, size: bytes.length };
-  }
+  };
+  return { harness, relays, put };
+}
+
+/** A centre with the site ams1 (and lon1), an image, and relays that are ended with the file of tests. */
+export async function withRelays() {
+  const { harness, relays, put } = await withCentre();
+  const daemon = () => harness.daemons[0];
+  const { call } = harness;
   const kernel = put(randomBytes(100_000));
   const initrd = put(randomBytes(200_000));
   const manifest: ImageManifest = {

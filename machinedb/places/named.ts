@@ -13,20 +13,16 @@ export interface Named {
  * look like a role without nodes.
  */
 export async function checkNamed(db: Reader, { site, rack, role }: Named): Promise<void> {
-  const missing = async (table: 'site' | 'rack' | 'role', name: string | undefined) => {
-    if (name === undefined) return false;
-    let rows = db.selectFrom(table).select('name').where('name', '=', name).limit(1);
-    if (table === 'rack' && site !== undefined) rows = rows.where('site' as never, '=', site as never);
-    return (await rows.executeTakeFirst()) === undefined;
-  };
-  if (await missing('site', site)) throw none('site', `"${site}"`, `${site}`);
-  if (await missing('rack', rack))
-    throw none(
-      'rack',
-      site === undefined ? `"${rack}"` : `"${rack}" in site "${site}"`,
-      `${site ?? 'SITE'} ${rack} --height 42`,
-    );
-  if (await missing('role', role)) throw none('role', `"${role}"`, `${role}`);
+  const named = (table: 'site' | 'role', name: string) =>
+    db.selectFrom(table).select('name').where('name', '=', name).executeTakeFirst();
+  if (site !== undefined && (await named('site', site)) === undefined) throw none('site', `"${site}"`, site);
+  if (rack !== undefined) {
+    const racks = db.selectFrom('rack').select('name').where('name', '=', rack);
+    const found = await (site === undefined ? racks : racks.where('site', '=', site)).executeTakeFirst();
+    const where = site === undefined ? '' : ` in site "${site}"`;
+    if (found === undefined) throw none('rack', `"${rack}"${where}`, `${site ?? 'SITE'} ${rack} --height 42`);
+  }
+  if (role !== undefined && (await named('role', role)) === undefined) throw none('role', `"${role}"`, role);
 }
 
 function none(noun: string, what: string, put: string): Problem {
