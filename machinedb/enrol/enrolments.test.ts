@@ -114,6 +114,18 @@ test('machines that tokens and rules approve at once are approved in one transac
     { ...new_, events: [`node.enrolled node/${ids[4]}`] },
     { ...byRule, events: by(ids[5]!, 'rule/z') },
   ]);
+  const { rows: intended } = await sql`
+    select i::integer, section, data, actor from unnest(${ids}::uuid[]) with ordinality as asked(id, i)
+    join revision on subject = 'node/' || id and side = 'intended' and upper_inf(valid) order by i, section`.execute(
+    db,
+  );
+  const gives = (i: number, actor: string, site: string) => ({ i, section: 'placement', data: { site }, actor });
+  const role = (i: number) => ({ i, section: 'role', data: { name: 'web' }, actor: `join-token/${token.id}` });
+  expect(intended).toEqual([
+    gives(2, 'rule/z', 'ber'),
+    ...[gives(3, `join-token/${token.id}`, 'ams1'), role(3), gives(4, `join-token/${token.id}`, 'ams1'), role(4)],
+    gives(6, 'rule/z', 'ber'),
+  ]);
   const { uses_left } = await db
     .selectFrom('join_token')
     .select('uses_left')

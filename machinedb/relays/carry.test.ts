@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import { buildServer } from '../http/server.ts';
+import { createJoinToken } from '../trust/join-token.ts';
 import { assertionOf, claimOf, machine, withTrust } from '../trust/testing/machine.ts';
 import { carry } from './carry.ts';
 
@@ -56,6 +57,19 @@ test('a claim by a machine of another site leaves nothing behind; one of this si
   expect(await carried('lon1', 'POST /v1/enrol', again())).toMatchObject({ node, status: 'pending' });
   const claim = claimOf(newcomer, { nonce: trust.nonce() });
   expect(await carried('ams1', 'POST /v1/enrol', claim)).toMatchObject({ state: 'discovered' });
+});
+
+test('a claim whose token gives another site than its relay has is refused, and takes no use of the token', async () => {
+  const { token: joinToken, id } = await createJoinToken(db, { uses: 1, expiresInS: 3600, by: 'ann', site: 'lon1' });
+  const subject = machine();
+  const claim = () => claimOf(subject, { nonce: trust.nonce(), joinToken });
+  const refused = { status: 404, detail: expect.stringMatching(/^there is no node \S+ at the site of this relay$/) };
+  expect(await carried('ams1', 'POST /v1/enrol', claim())).toMatchObject(refused);
+  const keys = db.selectFrom('node_key').select('node').where('fingerprint', '=', subject.fingerprint);
+  expect(await keys.execute()).toEqual([]);
+  const left = db.selectFrom('join_token').select('uses_left').where('id', '=', id);
+  expect(await left.execute()).toEqual([{ uses_left: 1 }]);
+  expect(await carried('lon1', 'POST /v1/enrol', claim())).toMatchObject({ status: 'approved' });
 });
 
 test('a relay carries what agents ask, and no request of an operator', async () => {
